@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# ctlfs. `make help` lists what can be made. V=1 shows the commands.
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+BUILD ?= build
+
+CC ?= cc
+PKG_CONFIG ?= pkg-config
+OPT ?= -O2
+SANITIZE ?=
+HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+	-fcf-protection -fPIE
+WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wvla -Wno-missing-field-initializers
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARNINGS) $(OPT) -g -pthread \
+	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE) $(LDFLAGS)
+FUSE_CFLAGS = $(shell $(PKG_CONFIG) --cflags fuse3)
+FUSE_LIBS = $(shell $(PKG_CONFIG) --libs fuse3)
+CHECK_CFLAGS = $(shell $(PKG_CONFIG) --cflags check)
+CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
+
+Q = $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+SOURCES = $(wildcard src/*/*.c)
+OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
+# Everything but main(): what unit tests link with.
+CORE = $(filter-out $(BUILD)/src/cmd/main.o,$(OBJECTS))
+TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+BENCH = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+
+.PHONY: all run test test-vm bench lint asan tsan install clean help tests packages
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/ctlfs
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+$(BUILD)/ctlfs: $(OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUSE_LIBS)
+
+$(BUILD)/libcore.a: $(CORE)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/src/%.o: src/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcore.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -Isrc -Itests/unit -MMD -MP \
+		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(FUSE_LIBS)
+
+$(BUILD)/bench/%: tests/bench/%.c
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(FUSE_LIBS)
+
+tests: $(TESTS)
+
+# Each goal that needs packages makes them first and then calls make again, so that pkg-config is
+# asked after they are there.
+run: ## install what is missing, build, and show the main job
+	.ci/install-packages build demo
+	$(MAKE) all
+	tests/demo $(BUILD)/ctlfs
+
+test: ## install, build and run every test, the VM tier included
+	.ci/install-packages build test bench vm
+	$(MAKE) all tests benches
+	tests/run unit mount bench vm
+
+test-vm: ## only the tests on a real kernel in a virtual machine
+	.ci/install-packages build test vm
+	$(MAKE) all tests
+	tests/run vm
+
+benches: $(BENCH)
+
+bench: ## measure against a null FUSE file system, native files and LXCFS
+	.ci/install-packages build bench
+	$(MAKE) all benches
+	tests/bench/bench
+
+lint: ## compilers, static analysis and the rules of the house
+	.ci/install-packages build test lint
+	tests/lint
+
+asan: ## unit and mount tests under AddressSanitizer and UBSan
+	.ci/install-packages build test lint
+	$(MAKE) BUILD=build/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" \
+		OPT=-O1 HARDENING=-fPIE all tests
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp CTLFS_BUILD=build/asan tests/run unit mount
+
+tsan: ## unit and mount tests under ThreadSanitizer
+	.ci/install-packages build test lint
+	$(MAKE) BUILD=build/tsan SANITIZE=-fsanitize=thread OPT=-O1 HARDENING=-fPIE all tests
+	CTLFS_BUILD=build/tsan tests/run unit mount
+
+install: all ## install into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -m 755 $(BUILD)/ctlfs $(DESTDIR)$(BINDIR)/ctlfs
+	install -m 755 mount-helpers/mount.ctlfs $(DESTDIR)$(SBINDIR)/mount.ctlfs
+	ln -sf mount.ctlfs $(DESTDIR)$(SBINDIR)/mount.fuse.ctlfs
+	install -m 644 docs/ctlfs.1 $(DESTDIR)$(MANDIR)/man1/ctlfs.1
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(BENCH:=.d)
