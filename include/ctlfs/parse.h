@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Numbers as the kernel parses them when a user writes them to a file (lib/kstrtox.c,
+ * lib/cmdline.c). All return 0 or -errno; ret_ is untouched on failure.
+ * "raw": one trailing newline is allowed, other white space is not.
+ */
+#ifndef CTLFS_PARSE_H
+#define CTLFS_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A page as files of cgroup v2 count it. */
+#define CTLFS_PAGE_SIZE 4096ULL
+
+/* Strips white space at both ends in place, like strstrip(); returns the first byte kept. */
+char *parse_strip(char *text);
+
+/* kstrtoull(), kstrtoll(), kstrtoint(): base 0 takes 0x and 0 prefixes, 10 does not;
+ * -EINVAL for what is not a number, -ERANGE beyond the type. */
+int parse_u64(const char *raw, int base, uint64_t *ret_value);
+int parse_s64(const char *raw, int base, int64_t *ret_value);
+int parse_int(const char *raw, int base, int *ret_value);
+
+/* page_counter_memparse() after strstrip(): "max" or memparse() with suffix k..E, rounded down to a
+ * page. The result is in bytes; limits at or over 2^63 - 4096 and "max" give UINT64_MAX (reads
+ * "max"). "" gives 0; overflow wraps mod 2^64 as in the kernel. -EINVAL. */
+int parse_memory(const char *stripped, uint64_t *ret_bytes);
+
+/* "256M", "1.5" and such on ctlfs' own command line; stricter than the kernel's: no empty text, no
+ * overflow (-ERANGE). parse_cpus() gives microseconds of CPU per 100 000 us ("1.5" is 150000). */
+int parse_size(const char *text, uint64_t *ret_bytes);
+int parse_cpus(const char *text, uint64_t *ret_usec);
+
+#endif
