@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* MNT/ctl: the daemon's own files, one row each. Text is "key value" lines. */
+#include <errno.h>
+
+#include "ctlfs/cleanup.h"
+#include "ctlfs/clock.h"
+#include "ctlfs/version.h"
+#include "session.h"
+
+static int show_version(struct server *s, const struct caller *reader, struct buf *out)
+{
+	(void)s, (void)reader;
+	buf_adds(out, CTLFS_VERSION "\n");
+	return 0;
+}
+
+static int show_stats(struct server *s, const struct caller *reader, struct buf *out)
+{
+	static const char *const names[STAT_COUNTERS] = {
+		[STAT_LOOKUPS] = "lookups", [STAT_OPENS] = "opens",
+		[STAT_READS] = "reads", [STAT_WRITES] = "writes", [STAT_ERRORS] = "errors",
+		[STAT_REQUESTS] = "requests", [STAT_EVENTS] = "events",
+	};
+
+	(void)reader;
+	buf_addf(out, "backend %s\n", s->config.backend);
+	buf_addf(out, "uptime_usec %llu\n",
+		 (unsigned long long)(monotonic_ns() - s->started_ns) / 1000);
+	buf_addf(out, "threads %u\n", s->n_workers);
+	buf_addf(out, "spin_usec %u\n", s->config.spin_usec);
+	for (int i = 0; i < STAT_COUNTERS; i++)
+		buf_addf(out, "%s %llu\n", names[i],
+			 (unsigned long long)atomic_load_explicit(&s->counters[i],
+								  memory_order_relaxed));
+	return 0;
+}
+
+/* Who reads it sees what was refused inside his container, not his neighbours' doings. */
+static int show_errors(struct server *s, const struct caller *reader, struct buf *out)
+{
+	cleanup_buf struct buf prefix = { 0 };
+	uint64_t container;
+	int r = view_container(s->config.view, reader->pid, &container);
+
+	if (r == 0)
+		r = tree_path(s->config.tree, container, &prefix);
+	if (r < 0)
+		return r;
+	errlog_show(&s->errors, buf_text(&prefix), out);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*show)(struct server *s, const struct caller *reader, struct buf *out);
+} ctl_rows[] = {
+	{ "version", show_version },
+	{ "stats", show_stats },
+	{ "errors", show_errors },
+};
+
+const char *ctl_name(size_t row)
+{
+	return row < ARRAY_SIZE(ctl_rows) ? ctl_rows[row].name : NULL;
+}
+
+int ctl_render(struct server *s, size_t row, const struct caller *reader, struct buf *out)
+{
+	int r = row < ARRAY_SIZE(ctl_rows) ? ctl_rows[row].show(s, reader, out) : -ENOENT;
+
+	return r < 0 ? r : buf_error(out);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of FUSE operations, and what all of them share: who asks, and how a refusal is told. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "ctlfs/why.h"
+#include "session.h"
+
+struct caller caller_of(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct caller){ .pid = ctx->pid, .uid = ctx->uid, .gid = ctx->gid,
+				.umask = ctx->umask };
+}
+
+static void note_refusal(struct server *s, int errnum, uint64_t node, const char *name)
+{
+	const char *why = why_take();
+	cleanup_buf struct buf where = { 0 };
+
+	if (tree_path(s->config.tree, node, &where) < 0) {
+		buf_reset(&where);
+		buf_addf(&where, "node %llu", (unsigned long long)node);
+	}
+	if (name) {
+		if (where.len > 1)
+			buf_adds(&where, "/");
+		buf_adds(&where, name);
+	}
+	errlog_add(&s->errors, buf_text(&where), errnum, why);
+}
+
+void reply_refused(fuse_req_t req, int r, uint64_t node, const char *name)
+{
+	struct server *s = server_of(req);
+
+	count(s, STAT_ERRORS);
+	if (node_kind(node) == NODE_TREE)
+		note_refusal(s, -r, node_rest(node), name);
+	fuse_reply_err(req, -r);
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	(void)userdata;
+	/* Names, contents and locks all belong to the backend; the kernel caches no data. */
+	conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+			FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS);
+	/* O_TRUNC comes with the open instead of as a request of its own; umask is the backend's. */
+	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_DONT_MASK);
+	conn->max_write = 64 * 1024;
+}
+
+/* What kernfs refuses for want of an operation. */
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	(void)parent, (void)name;
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	(void)target, (void)parent, (void)name;
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t parent, const char *name)
+{
+	(void)node, (void)parent, (void)name;
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+		      const char *newname, unsigned int flags)
+{
+	(void)parent, (void)name, (void)newparent, (void)newname;
+	fuse_reply_err(req, flags ? EINVAL : EPERM);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	(void)parent, (void)name, (void)rdev;
+	fuse_reply_err(req, S_ISREG(mode) ? EACCES : EPERM);
+}
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		      struct fuse_file_info *fi)
+{
+	(void)parent, (void)name, (void)mode, (void)fi;
+	fuse_reply_err(req, EACCES);
+}
+
+static void op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off, off_t length,
+			 struct fuse_file_info *fi)
+{
+	(void)node, (void)mode, (void)off, (void)length, (void)fi;
+	fuse_reply_err(req, EOPNOTSUPP);
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t node, int datasync, struct fuse_file_info *fi)
+{
+	(void)node, (void)datasync, (void)fi;
+	fuse_reply_err(req, 0);
+}
+
+static void op_fsyncdir(fuse_req_t req, fuse_ino_t node, int datasync, struct fuse_file_info *fi)
+{
+	(void)node, (void)datasync, (void)fi;
+	fuse_reply_err(req, EINVAL);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t node)
+{
+	struct statvfs st = { .f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255 };
+
+	(void)node;
+	fuse_reply_statfs(req, &st);
+}
+
+const struct fuse_lowlevel_ops server_ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.readlink = op_readlink,
+	.mkdir = op_mkdir,
+	.rmdir = op_rmdir,
+	.open = op_open,
+	.read = op_read,
+	.write = op_write,
+	.release = op_release,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.releasedir = op_releasedir,
+	.poll = op_poll,
+	.unlink = op_unlink,
+	.symlink = op_symlink,
+	.link = op_link,
+	.rename = op_rename,
+	.mknod = op_mknod,
+	.create = op_create,
+	.fallocate = op_fallocate,
+	.fsync = op_fsync,
+	.fsyncdir = op_fsyncdir,
+	.statfs = op_statfs,
+};

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * poll() and inotify on files that notify. A backend tells of a change from wherever it stands, so
+ * that only a queue is filled there; a thread wakes who polls, and raises IN_MODIFY by opening the
+ * file through the mount and writing to it: the one way in which FUSE makes inotify see anything.
+ * That open is recognised by its thread and reaches no backend.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ctlfs/cleanup.h"
+#include "session.h"
+
+#define POLL_QUIET (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) /* DEFAULT_POLLMASK */
+#define POLL_CHANGED (POLL_QUIET | POLLERR | POLLPRI)
+
+/* Backend's side: called with its locks held. */
+static void on_change(void *data, uint64_t node)
+{
+	struct events *ev = &((struct server *)data)->events;
+
+	guard_mutex(&ev->lock);
+	for (size_t i = 0; i < ev->queued; i++) {
+		if (ev->queue[i] == node)
+			return;
+	}
+	if (ev->queued == ev->cap) {
+		size_t cap = ev->cap ? 2 * ev->cap : 64;
+		uint64_t *grown = reallocarray(ev->queue, cap, sizeof *grown);
+
+		if (!grown)
+			return;
+		ev->queue = grown;
+		ev->cap = cap;
+	}
+	ev->queue[ev->queued++] = node;
+	pthread_cond_signal(&ev->more);
+}
+
+void events_init(struct server *s)
+{
+	struct events *ev = &s->events;
+
+	pthread_mutex_init(&ev->lock, NULL);
+	pthread_cond_init(&ev->more, NULL);
+	ev->root = -1;
+	s->config.tree->changed_data = s;
+	s->config.tree->changed = on_change;
+}
+
+void events_add(struct handle *h)
+{
+	struct events *ev = &h->server->events;
+
+	guard_mutex(&ev->lock);
+	h->next = ev->open;
+	if (h->next)
+		h->next->prev = h;
+	ev->open = h;
+}
+
+void events_remove(struct handle *h)
+{
+	struct events *ev = &h->server->events;
+	struct fuse_pollhandle *waiting;
+
+	pthread_mutex_lock(&ev->lock);
+	if (h->prev)
+		h->prev->next = h->next;
+	else
+		ev->open = h->next;
+	if (h->next)
+		h->next->prev = h->prev;
+	waiting = steal_ptr(&h->waiting);
+	pthread_mutex_unlock(&ev->lock);
+	if (waiting)
+		fuse_pollhandle_destroy(waiting);
+}
+
+/* A change during the read that follows must be seen by the next poll(). */
+void events_read(struct handle *h)
+{
+	guard_mutex(&h->server->events.lock);
+	h->changed = false;
+}
+
+void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+{
+	struct handle *h = handle_of(fi);
+	struct events *ev = &h->server->events;
+	struct fuse_pollhandle *old = ph;
+	unsigned mask = POLL_QUIET;
+
+	(void)node;
+	pthread_mutex_lock(&ev->lock);
+	if (h->file) {
+		mask = h->changed ? POLL_CHANGED : POLL_QUIET;
+		if (ph) {
+			old = h->waiting;
+			h->waiting = ph;
+		}
+	}
+	pthread_mutex_unlock(&ev->lock);
+	if (old)
+		fuse_pollhandle_destroy(old);
+	fuse_reply_poll(req, mask);
+}
+
+/* Marks every open file of node, and wakes those that somebody polls, one at a time since waking
+ * writes to the device. */
+static void wake(struct events *ev, uint64_t node)
+{
+	struct fuse_pollhandle *waiting;
+
+	do {
+		waiting = NULL;
+		pthread_mutex_lock(&ev->lock);
+		for (struct handle *h = ev->open; h && !waiting; h = h->next) {
+			if (node_rest(h->node) != node)
+				continue;
+			h->changed = true;
+			waiting = steal_ptr(&h->waiting);
+		}
+		pthread_mutex_unlock(&ev->lock);
+		if (waiting) {
+			fuse_lowlevel_notify_poll(waiting);
+			fuse_pollhandle_destroy(waiting);
+		}
+	} while (waiting);
+}
+
+bool events_is_echo(fuse_req_t req)
+{
+	struct events *ev = &server_of(req)->events;
+
+	return ev->echoing && fuse_req_ctx(req)->pid == ev->tid;
+}
+
+/* IN_MODIFY for whoever watches. A mount that its owner may not write through (an ordinary user's)
+ * raises none: poll() works there. */
+static void raise_modify(struct server *s, uint64_t node)
+{
+	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	cleanup_buf struct buf path = { 0 };
+	cleanup_close int fd = -1;
+
+	if (s->events.root < 0)
+		return;
+	buf_adds(&path, "cgroup");
+	if (tree_path(s->config.tree, node, &path) < 0)
+		return;
+	s->events.echoing = true;
+	fd = (int)syscall(SYS_openat2, s->events.root, buf_text(&path), &how, sizeof how);
+	s->events.echoing = false;
+	if (fd >= 0 && write(fd, "\n", 1) < 0)
+		return;
+}
+
+static void *events_main(void *data)
+{
+	struct server *s = data;
+	struct events *ev = &s->events;
+
+	ev->tid = gettid();
+	pthread_mutex_lock(&ev->lock);
+	while (!ev->stop) {
+		uint64_t node;
+
+		if (!ev->queued) {
+			pthread_cond_wait(&ev->more, &ev->lock);
+			continue;
+		}
+		node = ev->queue[--ev->queued];
+		pthread_mutex_unlock(&ev->lock);
+		count(s, STAT_EVENTS);
+		wake(ev, node);
+		raise_modify(s, node);
+		pthread_mutex_lock(&ev->lock);
+	}
+	pthread_mutex_unlock(&ev->lock);
+	return NULL;
+}
+
+void events_start(struct server *s, const char *mountpoint)
+{
+	struct events *ev = &s->events;
+
+	/* Opening the root of the mount with O_PATH asks the server nothing. */
+	if (mountpoint)
+		ev->root = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ev->running = pthread_create(&ev->thread, NULL, events_main, s) == 0;
+}
+
+void events_stop(struct server *s)
+{
+	struct events *ev = &s->events;
+
+	pthread_mutex_lock(&ev->lock);
+	ev->stop = true;
+	pthread_cond_signal(&ev->more);
+	pthread_mutex_unlock(&ev->lock);
+	if (ev->running)
+		pthread_join(ev->thread, NULL);
+	ev->running = false;
+	if (ev->root >= 0)
+		close(ev->root);
+	ev->root = -1;
+}
+
+void events_free(struct server *s)
+{
+	struct events *ev = &s->events;
+
+	free(ev->queue);
+	pthread_mutex_destroy(&ev->lock);
+	pthread_cond_destroy(&ev->more);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Open files. As in kernfs, a read from offset 0 takes a snapshot and the reads after it go on in
+ * the same one, so that all lines agree; a write is one command.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctlfs/cleanup.h"
+#include "session.h"
+
+static void handle_free(struct handle *h)
+{
+	if (h->file) {
+		events_remove(h);
+		h->file->ops->close(h->file);
+	}
+	buf_free(&h->text);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
+static struct handle *handle_new(struct server *s, uint64_t node)
+{
+	struct handle *h = calloc(1, sizeof *h);
+
+	if (!h)
+		return NULL;
+	h->server = s;
+	h->node = node;
+	h->changed = true; /* a fresh fd polls POLLERR|POLLPRI until its first read */
+	pthread_mutex_init(&h->lock, NULL);
+	return h;
+}
+
+static int open_view(fuse_req_t req, struct handle *h, int flags)
+{
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return -EACCES;
+	h->container = node_container(h->node);
+	if (h->container != NODE_CALLER)
+		return 0;
+	return view_container(h->server->config.view, caller_of(req).pid, &h->container);
+}
+
+static int open_tree(fuse_req_t req, struct handle *h, int flags)
+{
+	struct tree *t = h->server->config.tree;
+	struct caller who = caller_of(req);
+	int r;
+
+	if (events_is_echo(req)) {
+		h->echo = true;
+		return 0;
+	}
+	r = t->ops->open(t, &who, node_rest(h->node), flags & O_ACCMODE, &h->file);
+	if (r == 0)
+		events_add(h);
+	return r;
+}
+
+static int open_any(fuse_req_t req, struct handle *h, int flags)
+{
+	if (flags & O_DIRECT)
+		return -EINVAL;
+	switch (node_kind(h->node)) {
+	case NODE_TREE:
+		return open_tree(req, h, flags);
+	case NODE_VIEW:
+		return open_view(req, h, flags);
+	default:
+		return (flags & O_ACCMODE) == O_RDONLY ? 0 : -EACCES;
+	}
+}
+
+void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct server *s = server_of(req);
+	struct handle *h = handle_new(s, node);
+	int r = h ? open_any(req, h, fi->flags) : -ENOMEM;
+
+	count(s, STAT_OPENS);
+	if (r < 0) {
+		reply_refused(req, r, node, NULL);
+		if (h)
+			handle_free(h);
+		return;
+	}
+	fi->fh = (uint64_t)(uintptr_t)h;
+	fi->direct_io = 1; /* sizes are 0 and contents live: nothing is cached */
+	fi->noflush = 1; /* close() costs no round trip */
+	if (fuse_reply_open(req, fi) < 0)
+		handle_free(h);
+}
+
+static int take_snapshot(struct handle *h, const struct caller *reader)
+{
+	struct server *s = h->server;
+
+	buf_reset(&h->text);
+	h->taken = false;
+	switch (node_kind(h->node)) {
+	case NODE_TREE:
+		events_read(h);
+		return h->file->ops->read(h->file, reader, &h->text);
+	case NODE_VIEW:
+		return view_render(s->config.view, h->container, node_slot(h->node), &h->text);
+	default:
+		return ctl_render(s, h->node - TOP_CTL_FILE, reader, &h->text);
+	}
+}
+
+void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	struct caller reader = caller_of(req);
+	size_t from = (size_t)off;
+
+	count(h->server, STAT_READS);
+	guard_mutex(&h->lock);
+	if (from == 0 || !h->taken) {
+		int r = take_snapshot(h, &reader);
+
+		if (r < 0) {
+			reply_refused(req, r, node, NULL);
+			return;
+		}
+		h->taken = true;
+	}
+	if (from >= h->text.len)
+		fuse_reply_buf(req, NULL, 0);
+	else if (size < h->text.len - from)
+		fuse_reply_buf(req, h->text.data + from, size);
+	else
+		fuse_reply_buf(req, h->text.data + from, h->text.len - from);
+}
+
+static int write_command(struct handle *h, const struct caller *writer, const char *data,
+			 size_t size)
+{
+	cleanup_free char *text = malloc(size + 1);
+
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	return h->file->ops->write(h->file, writer, text, size);
+}
+
+void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t off,
+	      struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	struct caller writer = caller_of(req);
+	int r;
+
+	(void)off;
+	count(h->server, STAT_WRITES);
+	if (h->echo) {
+		fuse_reply_write(req, size);
+		return;
+	}
+	if (!h->file) {
+		fuse_reply_err(req, EIO);
+		return;
+	}
+	guard_mutex(&h->lock);
+	r = write_command(h, &writer, data, size);
+	if (r < 0)
+		reply_refused(req, r, node, NULL);
+	else
+		fuse_reply_write(req, size);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	handle_free(handle_of(fi));
+	fuse_reply_err(req, 0);
+}

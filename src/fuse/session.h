@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the files of the FUSE server share: the server, its open files, and the operations.
+ *
+ * Lock order: handle->lock, then events.lock; errlog.lock alone. No lock but a handle's own is held
+ * over a call into a tree or a view, and none over a write to /dev/fuse.
+ */
+#ifndef CTLFS_FUSE_SESSION_H
+#define CTLFS_FUSE_SESSION_H
+
+#define FUSE_USE_VERSION 314
+
+#include <fuse3/fuse_lowlevel.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctlfs/server.h"
+#include "errlog.h"
+#include "nodes.h"
+
+/* How long the kernel may trust what it was told: for ever, a second, not at all. */
+#define FOREVER 1e9
+#define A_SECOND 1.0
+#define NEVER 0.0
+
+#define THREADS_MAX 64
+
+/* An open file of any kind. */
+struct handle {
+	pthread_mutex_t lock; /* serialises reads and writes of one open file */
+	struct server *server;
+	uint64_t node; /* FUSE's number */
+	uint64_t container; /* view files: whose */
+	struct tree_file *file; /* tree files, else NULL */
+	bool echo; /* opened by the events thread, to raise IN_MODIFY */
+	struct buf text; /* the snapshot being read ... */
+	bool taken; /* ... if there is one */
+	/* Protected by events.lock; see events.c. */
+	struct fuse_pollhandle *waiting;
+	bool changed; /* since the last read from offset 0 */
+	struct handle *prev, *next;
+};
+
+/* Changes on their way from the backend to who waits for them. */
+struct events {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct handle *open; /* files that somebody has open and that notify */
+	uint64_t *queue; /* tree nodes that changed, each once */
+	size_t queued, cap;
+	bool stop;
+	bool running;
+	pthread_t thread;
+	_Atomic pid_t tid;
+	atomic_bool echoing; /* the thread is opening a file to raise IN_MODIFY */
+	int root; /* O_PATH of the mount's root, -1 while unknown */
+};
+
+enum stat_counter { STAT_REQUESTS, STAT_LOOKUPS, STAT_OPENS, STAT_READS, STAT_WRITES,
+		    STAT_ERRORS, STAT_EVENTS, STAT_COUNTERS };
+
+struct worker {
+	struct server *server;
+	pthread_t thread;
+	int sleeping_fd; /* clones of the device: one blocks ... */
+	int spinning_fd; /* ... and one does not */
+};
+
+struct server {
+	struct server_config config;
+	struct fuse_session *se;
+	int fd; /* the device */
+	bool session_owns_fd;
+	uint64_t started_ns;
+	struct worker workers[THREADS_MAX];
+	unsigned n_workers;
+	atomic_bool spinner; /* somebody spins: at most one does */
+	atomic_bool stop; /* workers end */
+	int stop_fd; /* eventfd: readable when somebody wants the end */
+	_Atomic uint64_t counters[STAT_COUNTERS];
+	struct errlog errors;
+	struct events events;
+};
+
+static inline struct server *server_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static inline void count(struct server *s, enum stat_counter which)
+{
+	atomic_fetch_add_explicit(&s->counters[which], 1, memory_order_relaxed);
+}
+
+static inline struct handle *handle_of(const struct fuse_file_info *fi)
+{
+	return (struct handle *)(uintptr_t)fi->fh;
+}
+
+/* dispatch.c: the one table of operations, and who asks. */
+extern const struct fuse_lowlevel_ops server_ops;
+struct caller caller_of(fuse_req_t req);
+/* Replies the error of r (-errno) and counts it; where and name say on what, for ctl/errors: a tree
+ * node and an entry of it, or NULL. The reason that was noted on the way goes with it. */
+void reply_refused(fuse_req_t req, int r, uint64_t node, const char *name);
+
+/* names.c */
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void op_readlink(fuse_req_t req, fuse_ino_t node);
+/* Attributes of a node and how long they hold. */
+int node_attr(struct server *s, uint64_t node, struct stat *ret_attr, double *ret_timeout);
+
+/* list.c */
+void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi);
+void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+
+/* file.c */
+void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi);
+void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t off,
+	      struct fuse_file_info *fi);
+void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+
+/* change.c */
+void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
+		struct fuse_file_info *fi);
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+
+/* events.c */
+void events_init(struct server *s);
+void events_start(struct server *s, const char *mountpoint);
+void events_stop(struct server *s); /* while the workers still serve */
+void events_free(struct server *s);
+void events_add(struct handle *h); /* a notifying file was opened */
+void events_remove(struct handle *h);
+void events_read(struct handle *h); /* h is about to be read from offset 0 */
+bool events_is_echo(fuse_req_t req); /* the events thread's own open */
+void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
+
+/* ctl.c */
+const char *ctl_name(size_t row); /* NULL past the end */
+int ctl_render(struct server *s, size_t row, const struct caller *reader, struct buf *out);
+
+/* loop.c */
+int loop_start(struct server *s);
+void loop_stop(struct server *s); /* returns when no worker is left */
+#define LOOP_SIGNAL SIGRTMIN /* interrupts a worker that sleeps in read(2) */
+extern const struct fuse_custom_io loop_io;
+
+#endif
