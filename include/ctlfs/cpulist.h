@@ -14,7 +14,8 @@ struct cpulist {
 	uint64_t bits[CPUS_MAX / 64];
 };
 
-int cpulist_parse(const char *text, struct cpulist *ret_list); /* -EINVAL, -ERANGE; stops at newline */
+/* Ends at a newline after a region. -EINVAL; -ERANGE from CPUS_MAX on, -EOVERFLOW from 2^32 on. */
+int cpulist_parse(const char *text, struct cpulist *ret_list);
 void cpulist_show(const struct cpulist *list, struct buf *out); /* "0-2,7", without a newline */
 unsigned cpulist_count(const struct cpulist *list);
 bool cpulist_has(const struct cpulist *list, unsigned cpu);
