@@ -28,6 +28,12 @@ int parse_int(const char *raw, int base, int *ret_value);
  * "max"). "" gives 0; overflow wraps mod 2^64 as in the kernel. -EINVAL. */
 int parse_memory(const char *stripped, uint64_t *ret_bytes);
 
+/* Pieces of a text; *text moves behind what was taken. parse_memparse() is memparse(): a number mod
+ * 2^64 and a suffix, both optional. parse_scan() is sscanf()'s %llu: white space, decimal digits
+ * mod 2^64; -EINVAL without a digit, with *text untouched. */
+uint64_t parse_memparse(const char **text);
+int parse_scan(const char **text, uint64_t *ret_value);
+
 /* "256M", "1.5" and such on ctlfs' own command line; stricter than the kernel's: no empty text, no
  * overflow (-ERANGE). parse_cpus() gives microseconds of CPU per 100 000 us ("1.5" is 150000). */
 int parse_size(const char *text, uint64_t *ret_bytes);

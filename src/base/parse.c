@@ -125,27 +125,43 @@ static unsigned suffix_shift(char c)
 	return found ? 10 * (unsigned)(found - suffixes + 1) : 0;
 }
 
+uint64_t parse_memparse(const char **text)
+{
+	struct digits d = digits(*text, 0);
+	unsigned shift = suffix_shift(*d.end);
+
+	*text = d.end + (shift ? 1 : 0);
+	return d.value << shift;
+}
+
+int parse_scan(const char **text, uint64_t *ret_value)
+{
+	const char *s = *text;
+	struct digits d;
+
+	while (space(*s))
+		s++;
+	d = digits(s, 10);
+	if (!d.any)
+		return -EINVAL;
+	*text = d.end;
+	*ret_value = d.value;
+	return 0;
+}
+
 int parse_memory(const char *stripped, uint64_t *ret_bytes)
 {
-	struct digits d;
-	unsigned shift;
+	uint64_t bytes;
 
 	if (!strcmp(stripped, "max")) {
 		*ret_bytes = UINT64_MAX;
 		return 0;
 	}
-	d = digits(stripped, 0);
-	shift = suffix_shift(*d.end);
-	if (shift) {
-		d.value <<= shift;
-		d.end++;
-	}
-	if (*d.end)
+	bytes = parse_memparse(&stripped);
+	if (*stripped)
 		return -EINVAL;
-	if (d.value >= MEMORY_LIMITLESS)
-		*ret_bytes = UINT64_MAX;
-	else
-		*ret_bytes = d.value / CTLFS_PAGE_SIZE * CTLFS_PAGE_SIZE;
+	*ret_bytes = bytes >= MEMORY_LIMITLESS ? UINT64_MAX :
+						 bytes / CTLFS_PAGE_SIZE * CTLFS_PAGE_SIZE;
 	return 0;
 }
 

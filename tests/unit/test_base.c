@@ -238,6 +238,28 @@ START_TEST(numbers)
 }
 END_TEST
 
+START_TEST(pieces)
+{
+	const char *text = "  50000abc 0x10K 1";
+	uint64_t value = UNTOUCHED;
+
+	ck_assert_int_eq(parse_scan(&text, &value), 0);
+	ck_assert_uint_eq(value, 50000);
+	ck_assert_str_eq(text, "abc 0x10K 1");
+	ck_assert_int_eq(parse_scan(&text, &value), -EINVAL);
+	ck_assert_uint_eq(value, 50000);
+	ck_assert_str_eq(text, "abc 0x10K 1");
+	text += strlen("abc ");
+	ck_assert_uint_eq(parse_memparse(&text), 16384);
+	ck_assert_str_eq(text, " 1");
+	ck_assert_uint_eq(parse_memparse(&text), 0);
+	ck_assert_str_eq(text, " 1");
+	text = "18446744073709551617";
+	ck_assert_int_eq(parse_scan(&text, &value), 0);
+	ck_assert_uint_eq(value, 1);
+}
+END_TEST
+
 START_TEST(strip)
 {
 	static const char *const cases[][2] = {
@@ -440,6 +462,7 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, numbers, 0, (int)ARRAY_SIZE(number_tables));
+	tcase_add_test(tc, pieces);
 	tcase_add_test(tc, strip);
 	tcase_add_test(tc, cpulists);
 	tcase_add_test(tc, cpulist_members);
