@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Parsers of /proc/PID/{stat,status,limits}. */
+#include "taskstat.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "ctlfs/buf.h"
+#include "ctlfs/cleanup.h"
+#include "ctlfs/keyed.h"
+
+#define FILE_MAX (256 << 10) /* status lists groups: up to 65536 of them */
+
+static int read_file(int dirfd, pid_t pid, const char *name, struct buf *text)
+{
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof path, "%d/%s", (int)pid, name);
+	r = buf_readat(text, dirfd, path, FILE_MAX);
+	if (r == -ENOENT || (r == 0 && text->len == 0))
+		return -ESRCH;
+	return r;
+}
+
+/* The name in parentheses may hold anything, so that fields are counted from the last one. */
+int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat)
+{
+	cleanup_buf struct buf text = { 0 };
+	struct taskstat st = { 0 };
+	const char *rest;
+	int n, r = read_file(dirfd, pid, "stat", &text);
+
+	if (r < 0)
+		return r;
+	rest = strrchr(text.data, ')');
+	if (!rest)
+		return -EIO;
+	n = sscanf(rest + 1,
+		   " %c %*d %*d %*d %*d %*d %" SCNu64 " %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64
+		   " %" SCNu64 " %*d %*d %*d %" SCNd64 " %" SCNu64 " %*d %" SCNu64,
+		   &st.state, &st.flags, &st.minflt, &st.majflt, &st.utime, &st.stime, &st.nice,
+		   &st.threads, &st.start);
+	if (n != 9)
+		return -EIO;
+	*ret_stat = st;
+	return 0;
+}
+
+int taskstat_owner(int dirfd, pid_t tid, pid_t *ret_pid, uid_t *ret_uid)
+{
+	cleanup_buf struct buf text = { 0 };
+	uint64_t pid, uid;
+	const struct keyed keys[] = { { "Tgid:", &pid }, { "Uid:", &uid } };
+	int r = read_file(dirfd, tid, "status", &text);
+
+	if (r < 0)
+		return r;
+	if (keyed_read(text.data, keys, ARRAY_SIZE(keys)) != ARRAY_SIZE(keys))
+		return -EIO;
+	*ret_pid = (pid_t)pid;
+	*ret_uid = (uid_t)uid;
+	return 0;
+}
+
+int taskstat_memory(int dirfd, pid_t pid, struct taskmem *ret_mem)
+{
+	cleanup_buf struct buf text = { 0 };
+	struct taskmem mem = { 0 };
+	const struct keyed keys[] = {
+		{ "RssAnon:", &mem.anon }, { "RssFile:", &mem.file },	  { "RssShmem:", &mem.shmem },
+		{ "VmPTE:", &mem.pagetables }, { "VmSwap:", &mem.swap },
+	};
+	int r = read_file(dirfd, pid, "status", &text);
+
+	if (r < 0)
+		return r;
+	keyed_read(text.data, keys, ARRAY_SIZE(keys));
+	*ret_mem = mem;
+	return 0;
+}
+
+int taskstat_rttime(int dirfd, pid_t pid, uint64_t *ret_usec)
+{
+	static const char title[] = "Max realtime timeout";
+	cleanup_buf struct buf text = { 0 };
+	const char *line;
+	char *end;
+	uint64_t value;
+	int r = read_file(dirfd, pid, "limits", &text);
+
+	if (r < 0)
+		return r;
+	line = strstr(text.data, title);
+	if (!line)
+		return -EIO;
+	value = strtoull(line + sizeof title - 1, &end, 10);
+	*ret_usec = end == line + sizeof title - 1 ? RLIM_INFINITY : value; /* "unlimited" */
+	return 0;
+}

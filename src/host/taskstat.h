@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What procfs says of one process, parsed. dirfd is an open /proc. All fail with -ESRCH if the
+ * process is gone. */
+#ifndef HOST_TASKSTAT_H
+#define HOST_TASKSTAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* /proc/PID/stat: of the whole process. */
+struct taskstat {
+	char state; /* of its first thread */
+	uint64_t flags; /* PF_* */
+	uint64_t minflt, majflt;
+	uint64_t utime, stime; /* clock ticks */
+	int64_t nice;
+	uint64_t threads; /* 1 also for a zombie */
+	uint64_t start; /* clock ticks since boot */
+};
+
+int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat);
+
+/* No thread is left that could run. A first thread may be dead while others live. */
+static inline bool taskstat_exited(const struct taskstat *st)
+{
+	return (st->state == 'Z' || st->state == 'X') && st->threads <= 1;
+}
+
+/* /proc/PID/status: process and real user of any thread. */
+int taskstat_owner(int dirfd, pid_t tid, pid_t *ret_pid, uid_t *ret_uid);
+
+/* /proc/PID/status: memory in kB; 0 where a process has none (zombies, kernel threads). */
+struct taskmem {
+	uint64_t anon, file, shmem, swap, pagetables;
+};
+
+int taskstat_memory(int dirfd, pid_t pid, struct taskmem *ret_mem);
+
+/* /proc/PID/limits: the soft limit of RLIMIT_RTTIME, RLIM_INFINITY if there is none. Anybody's may
+ * be read. */
+int taskstat_rttime(int dirfd, pid_t pid, uint64_t *ret_usec);
+
+#endif
