@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Interface files passed through to the kernel. Opening for writing and writing is done with the
+ * caller's rights; reading needs none beyond what the front end checks. Only pids are translated:
+ * the kernel would take them to be the daemon's.
+ *
+ * The daemon's own reads share one kept fd per file; everybody else has an fd to himself, since the
+ * kernel keeps state in it (memory.peak, pressure triggers).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctlfs/cleanup.h"
+#include "ctlfs/parse.h"
+#include "ctlfs/pidns.h"
+#include "ctlfs/why.h"
+#include "deputy.h"
+#include "internal.h"
+
+#define READ_MAX (64u << 20)
+#define WRITE_MAX 4096 /* kernfs' own bound on 4 KiB pages */
+#define PID_NEVER "2147483647" /* above PID_MAX_LIMIT: the kernel finds nobody */
+#define PID_INVALID "-" /* the kernel refuses to parse it */
+
+struct kernel_file {
+	struct tree_file file; /* first */
+	int fd; /* own, or -1 */
+	struct kept *kept; /* or shared */
+	uint64_t dir;
+	bool pids;
+	char *name;
+};
+
+static struct kernel_file *file_of(struct tree_file *f)
+{
+	return (struct kernel_file *)f;
+}
+
+static bool holds_pids(const char *name)
+{
+	return !strcmp(name, "cgroup.procs") || !strcmp(name, "cgroup.threads");
+}
+
+static int read_fd(struct kernel_file *f, struct buf *out)
+{
+	if (f->kept) {
+		guard_mutex(&f->kept->reading);
+
+		return buf_pread(out, f->kept->fd, READ_MAX);
+	}
+	return buf_pread(out, f->fd, READ_MAX);
+}
+
+static int read_text(struct kernel_file *f, struct buf *out)
+{
+	int r = read_fd(f, out);
+
+	if (r == -ENODEV && f->kept)
+		kept_drop(f->kept->kernel, f->file.node);
+	return r;
+}
+
+/* The numbers in text; *ret_pids is allocated. */
+static int parse_pids(const char *text, pid_t **ret_pids, size_t *ret_n)
+{
+	cleanup_free pid_t *pids = NULL;
+	size_t n = 0, cap = 0;
+	char *end;
+
+	for (const char *p = text; *p; p = *end ? end + 1 : end) {
+		if (n == cap) {
+			pid_t *grown = reallocarray(pids, cap + 256, sizeof *grown);
+
+			if (!grown)
+				return -ENOMEM;
+			pids = grown;
+			cap += 256;
+		}
+		pids[n++] = (pid_t)strtol(p, &end, 10);
+		if (end == p)
+			return -EIO;
+	}
+	*ret_pids = steal_ptr(&pids);
+	*ret_n = n;
+	return 0;
+}
+
+/* Pids in the reader's namespace. Who is invisible to us sees none of ours. */
+static int read_pids(struct kernel_file *f, const struct caller *reader, struct buf *out)
+{
+	cleanup_buf struct buf text = { 0 };
+	cleanup_free pid_t *pids = NULL;
+	size_t n = 0;
+	int r = read_text(f, &text);
+
+	if (r == 0)
+		r = parse_pids(buf_text(&text), &pids, &n);
+	if (r < 0)
+		return r;
+	if (reader->pid > 0)
+		r = pidns_show_all(reader->pid, pids, n);
+	else if (n > 0)
+		memset(pids, 0, n * sizeof *pids);
+	if (r < 0)
+		return refuse(r == -ESRCH ? EINTR : -r,
+			      "the pid namespace of process %d cannot be looked at", reader->pid);
+	for (size_t i = 0; i < n; i++) {
+		buf_addu(out, (uint64_t)pids[i]);
+		buf_adds(out, "\n");
+	}
+	return buf_error(out);
+}
+
+static int kernel_read(struct tree_file *file, const struct caller *reader, struct buf *out)
+{
+	struct kernel_file *f = file_of(file);
+	int r;
+
+	if (f->pids && reader != &TREE_SELF)
+		r = read_pids(f, reader, out);
+	else
+		r = read_text(f, out);
+	return r < 0 ? reason_read(f->name, -r) : 0;
+}
+
+struct write_job {
+	int fd;
+	const char *text;
+	size_t len;
+	bool asked; /* the kernel answered, not the deputy */
+};
+
+static int do_write(void *arg)
+{
+	struct write_job *job = arg;
+
+	job->asked = true;
+	return write(job->fd, job->text, job->len) < 0 ? -errno : 0;
+}
+
+/*
+ * What to write instead of text, which the writer means in his pid namespace. Text that is no pid
+ * is not passed on as it is: whatever the kernel might read as "0" would move the daemon itself.
+ * Where the answer is an error the kernel gives it, since others may come first.
+ */
+static int translate(const struct caller *writer, char *text, char out[16])
+{
+	pid_t self = writer == &TREE_SELF ? getpid() : writer->pid;
+	pid_t pid = 0;
+	int nr;
+	int r;
+
+	if (parse_int(parse_strip(text), 0, &nr) < 0 || nr < 0) {
+		strcpy(out, PID_INVALID);
+		return 0;
+	}
+	if (self <= 0)
+		return refuse(ESRCH, "the writing process is in a pid namespace that is not seen "
+				     "from here");
+	if (nr == 0)
+		pid = self;
+	else if (writer == &TREE_SELF)
+		pid = nr;
+	else if ((r = pidns_find(self, nr, &pid)) < 0 && r != -ESRCH)
+		return refuse(-r, "the pid namespace of process %d cannot be looked at", self);
+	if (pid > 0)
+		snprintf(out, 16, "%d", pid);
+	else
+		strcpy(out, PID_NEVER);
+	return 0;
+}
+
+static int kernel_write(struct tree_file *file, const struct caller *writer, char *text, size_t len)
+{
+	struct kernel *k = kernel_of(file->tree);
+	struct kernel_file *f = file_of(file);
+	struct write_job job = { .fd = f->fd, .text = text, .len = len };
+	cleanup_free char *given = NULL;
+	char pid[16];
+	int r;
+
+	if (f->fd < 0)
+		return -EBADF;
+	if (f->pids) {
+		if (len > WRITE_MAX)
+			return refuse(E2BIG, "more than %d bytes in one write", WRITE_MAX);
+		given = strdup(text);
+		r = given ? translate(writer, text, pid) : -ENOMEM;
+		if (r < 0)
+			return r;
+		job.text = pid;
+		job.len = strlen(pid);
+	}
+	r = deputy_run(k->privileged, writer, do_write, &job);
+	return job.asked && r < 0 ? reason_write(k, f->dir, f->name, given ? given : text, -r) : r;
+}
+
+static void kernel_close(struct tree_file *file)
+{
+	struct kernel_file *f = file_of(file);
+
+	if (f->fd >= 0)
+		close(f->fd);
+	kept_release(&f->kept);
+	free(f->name);
+	free(f);
+}
+
+static const struct tree_file_ops kernel_file_ops = {
+	.read = kernel_read,
+	.write = kernel_write,
+	.close = kernel_close,
+};
+
+struct open_job {
+	int dirfd;
+	const char *name;
+	int flags;
+	int fd; /* the result */
+	bool asked; /* the kernel answered, not the deputy */
+};
+
+static int do_open(void *arg)
+{
+	struct open_job *job = arg;
+
+	job->asked = true;
+	job->fd = at_open(job->dirfd, job->name, job->flags);
+	return job->fd < 0 ? job->fd : 0;
+}
+
+/* Opens the file at place for who. Reading is not the kernel's to refuse. */
+static int open_place(struct kernel *k, const struct caller *who, uint64_t node,
+		      const struct place *place, struct open_job *job)
+{
+	cleanup_kept struct kept *dir = NULL;
+	struct stat st;
+	int r = kept_dir(k, place->dir, &dir);
+
+	if (r < 0)
+		return r;
+	job->dirfd = dir->fd;
+	job->name = place->name;
+	if (job->flags == O_RDONLY || who == &TREE_SELF)
+		r = do_open(job);
+	else
+		r = deputy_run(k->privileged, who, do_open, job);
+	if (r < 0 && job->asked && r == -EACCES)
+		return refuse(EACCES, "user %u may not write it", who->uid);
+	if (r < 0)
+		return r == -ENOENT ? -ENODEV : r;
+	r = at_stat(k, job->fd, "", &st);
+	if (r == 0 && st.st_ino == node) {
+		struct tree_entry entry = { .name = place->name, .node = node };
+
+		watch_file(k->watch, place->dir, dir->fd, &entry);
+		return 0;
+	}
+	close(job->fd);
+	return -ENODEV;
+}
+
+/* Fills f->fd or f->kept. */
+static int open_into(struct kernel *k, const struct caller *who, int flags, struct kernel_file *f)
+{
+	struct open_job job = { .flags = flags, .fd = -1 };
+	cleanup_place struct place place = { 0 };
+	bool shared = flags == O_RDONLY && who == &TREE_SELF;
+	int r = node_place(k, f->file.node, &place);
+
+	if (r < 0)
+		return r;
+	if (place.is_dir)
+		return -EISDIR;
+	f->dir = place.dir;
+	f->pids = holds_pids(place.name);
+	if (shared)
+		f->kept = kept_find(k, f->file.node);
+	if (!f->kept)
+		r = open_place(k, who, f->file.node, &place, &job);
+	if (r < 0)
+		return r;
+	if (shared && !f->kept) {
+		f->kept = kept_add(k, f->file.node, job.fd);
+		if (!f->kept)
+			return -ENOMEM;
+	} else if (!shared) {
+		f->fd = job.fd;
+	}
+	f->name = steal_ptr(&place.name);
+	return 0;
+}
+
+int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, int flags,
+		     struct tree_file **ret_file)
+{
+	struct kernel *k = kernel_of(t);
+	struct kernel_file *f;
+	int r;
+
+	node = node_number(k, node);
+	if (node == TREE_ROOT)
+		return -EISDIR;
+	f = calloc(1, sizeof *f);
+	if (!f)
+		return -ENOMEM;
+	f->file = (struct tree_file){ .ops = &kernel_file_ops, .tree = t, .node = node };
+	f->fd = -1;
+	r = open_into(k, who, flags & O_ACCMODE, f);
+	if (r < 0) {
+		kernel_close(&f->file);
+		return r;
+	}
+	*ret_file = &f->file;
+	return 0;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The kernel backend from inside. A node's number is the inode number that cgroupfs itself gives;
+ * only the root's is TREE_ROOT. The number names the cgroup or file for good: cgroupfs neither
+ * reuses nor moves nodes.
+ *
+ * Locks: each of nodes, kept and watch has one of its own; none is held while another is taken.
+ */
+#ifndef CTLFS_KERNEL_INTERNAL_H
+#define CTLFS_KERNEL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "ctlfs/buf.h"
+#include "ctlfs/tree.h"
+#include "lru.h"
+
+struct watch;
+
+struct kernel {
+	struct tree tree; /* first */
+	int root; /* fd of the top directory, O_PATH if it may not be read */
+	uint64_t root_ino;
+	dev_t dev;
+	uint64_t mount; /* the mount that root is on, 0 if the kernel does not say */
+	bool handles; /* nodes can be found by number (open_by_handle_at) */
+	bool privileged; /* deputy_privileged() */
+	char *base; /* the root's path in /proc/PID/cgroup, "" for "/"; NULL if it is not known */
+	pthread_mutex_t nodes_lock;
+	struct lru nodes; /* struct node: where nodes are that were seen */
+	pthread_mutex_t kept_lock;
+	struct lru kept; /* struct kept: open files */
+	struct watch *watch;
+};
+
+static inline struct kernel *kernel_of(struct tree *t)
+{
+	return (struct kernel *)t;
+}
+
+/* The root is known by its own inode number too, as the id of its cgroup. */
+static inline uint64_t node_number(const struct kernel *k, uint64_t node)
+{
+	return node == k->root_ino ? TREE_ROOT : node;
+}
+
+/* at.c: the few system calls on names, which lead nowhere but into our own mount. */
+
+/* Attributes of name in dirfd, or of dirfd itself if name is "". st_ino is the node's number.
+ * -ENOENT also for a name with a slash, for what lies on another mount, and for the hierarchy's own
+ * root if it is not the tree's: its number is TREE_ROOT too. */
+int at_stat(const struct kernel *k, int dirfd, const char *name, struct stat *ret_stat);
+/* Opens path below dirfd. Returns the fd or -errno. */
+int at_open(int dirfd, const char *path, int flags);
+/* The entries of the directory dirfd (any kind of fd); numbers are ours. */
+int at_list(const struct kernel *k, int dirfd, struct tree_list *ret_list);
+
+/* nodes.c: from numbers to places. */
+
+struct place {
+	uint64_t dir; /* the directory it lies in */
+	char *name; /* owned */
+	bool is_dir;
+};
+
+int nodes_init(struct kernel *k);
+void nodes_free(struct kernel *k);
+void nodes_probe(struct kernel *k); /* finds out whether handles may be used */
+void node_remember(struct kernel *k, const struct tree_entry *entry, uint64_t dir);
+/* Where node is; not for the root. -ENODEV if it is gone, or lies outside the root. */
+int node_place(struct kernel *k, uint64_t node, struct place *ret_place);
+/* A new O_PATH fd of directory node, which is there now. Returns it, or -ENODEV, -ENOTDIR. */
+int node_dir(struct kernel *k, uint64_t node);
+/* A new O_PATH fd of any node, likewise. */
+int node_any(struct kernel *k, uint64_t node);
+void place_free(struct place *place);
+#define cleanup_place __attribute__((cleanup(place_free)))
+
+/* kept.c: open files that are used again and again. */
+
+struct kept {
+	struct lru_item item; /* the key is the node */
+	struct kernel *kernel;
+	int fd;
+	unsigned refs; /* under kept_lock; the table's own included */
+	pthread_mutex_t reading; /* one reader at a time sees one moment */
+};
+
+int kept_init(struct kernel *k);
+void kept_free(struct kernel *k);
+/* The kept fd of node, held until kept_release(); NULL if there is none. */
+struct kept *kept_find(struct kernel *k, uint64_t node);
+/* Keeps fd, which is taken over (also on failure: NULL). */
+struct kept *kept_add(struct kernel *k, uint64_t node, int fd);
+/* The directory node, opened or kept: it may have been removed since. 0 or -errno. */
+int kept_dir(struct kernel *k, uint64_t node, struct kept **ret_kept);
+void kept_release(struct kept **kept); /* NULL inside is fine */
+void kept_drop(struct kernel *k, uint64_t node);
+#define cleanup_kept __attribute__((cleanup(kept_release)))
+
+/* file.c */
+int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, int flags,
+		     struct tree_file **ret_file);
+
+/* locate.c */
+int locate_init(struct kernel *k);
+int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir);
+
+/* watch.c: relays the kernel's own events. */
+int watch_new(struct kernel *k, struct watch **ret_watch);
+void watch_free(struct watch *w); /* NULL is fine */
+/* File node, called name, of directory dir (open as dirfd) is being used: relay its events if it
+ * has any, and the removal of dir. Failing to do so is no error. */
+void watch_file(struct watch *w, uint64_t dir, int dirfd, const struct tree_entry *file);
+
+/* reason.c: what the kernel's errno means. errnum is positive; they return -errnum. */
+int reason_write(struct kernel *k, uint64_t dir, const char *name, const char *text, int errnum);
+int reason_read(const char *name, int errnum);
+int reason_mkdir(int errnum);
+int reason_rmdir(struct kernel *k, uint64_t dir, const char *name, int errnum);
+
+#endif

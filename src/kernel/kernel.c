@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The kernel backend: a directory of a cgroup2 mount as a tree, and what is done to directories. */
+#include "ctlfs/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "ctlfs/cleanup.h"
+#include "ctlfs/why.h"
+#include "deputy.h"
+#include "internal.h"
+
+/* Attributes of node itself. */
+static int stat_node(struct kernel *k, uint64_t node, struct stat *ret_stat)
+{
+	cleanup_place struct place place = { 0 };
+	cleanup_close int fd = -1;
+	struct stat st;
+	int r;
+
+	fd = node_any(k, node);
+	if (fd < 0)
+		return fd;
+	r = at_stat(k, fd, "", &st);
+	if (r < 0)
+		return r;
+	if (!S_ISDIR(st.st_mode) && node_place(k, node, &place) == 0) {
+		cleanup_kept struct kept *dir = NULL;
+		struct tree_entry entry = { .name = place.name, .node = node };
+
+		if (kept_dir(k, place.dir, &dir) == 0)
+			watch_file(k->watch, place.dir, dir->fd, &entry);
+	}
+	*ret_stat = st;
+	return 0;
+}
+
+static int stat_parent(struct kernel *k, uint64_t node, struct stat *ret_stat)
+{
+	cleanup_place struct place place = { 0 };
+	cleanup_close int fd = -1;
+	int r;
+
+	if (node == TREE_ROOT)
+		return stat_node(k, node, ret_stat);
+	r = node_place(k, node, &place);
+	if (r < 0)
+		return r;
+	if (!place.is_dir)
+		return stat_node(k, place.dir, ret_stat);
+	fd = node_dir(k, node);
+	if (fd < 0)
+		return fd;
+	return at_stat(k, fd, "..", ret_stat);
+}
+
+static int stat_entry(struct kernel *k, uint64_t dir, const char *name, struct stat *ret_stat)
+{
+	cleanup_kept struct kept *kept = NULL;
+	struct tree_entry entry = { .name = (char *)name };
+	struct stat st;
+	int r = kept_dir(k, dir, &kept);
+
+	if (r < 0)
+		return r;
+	r = at_stat(k, kept->fd, name, &st);
+	if (r < 0)
+		return r;
+	entry.node = st.st_ino;
+	entry.dir = S_ISDIR(st.st_mode);
+	node_remember(k, &entry, dir);
+	if (!entry.dir)
+		watch_file(k->watch, dir, kept->fd, &entry);
+	*ret_stat = st;
+	return 0;
+}
+
+static int kernel_stat(struct tree *t, uint64_t node, const char *name, struct stat *ret_stat)
+{
+	struct kernel *k = kernel_of(t);
+
+	node = node_number(k, node);
+	if (!name || !strcmp(name, "."))
+		return stat_node(k, node, ret_stat);
+	if (!strcmp(name, ".."))
+		return stat_parent(k, node, ret_stat);
+	if (!*name)
+		return -ENOENT;
+	return stat_entry(k, node, name, ret_stat);
+}
+
+static int kernel_list(struct tree *t, uint64_t dir, struct tree_list *ret_list)
+{
+	cleanup_tree_list struct tree_list list = { 0 };
+	struct kernel *k = kernel_of(t);
+	cleanup_close int fd = -1;
+	int r;
+
+	dir = node_number(k, dir);
+	fd = node_dir(k, dir);
+	if (fd < 0)
+		return fd;
+	r = at_list(k, fd, &list);
+	if (r < 0)
+		return r == -ENOENT ? -ENODEV : r;
+	/* Only a directory that is being removed has no files. */
+	if (list.n == 0)
+		return -ENODEV;
+	for (size_t i = 0; i < list.n; i++)
+		node_remember(k, &list.entries[i], dir);
+	*ret_list = list;
+	list = (struct tree_list){ 0 };
+	return 0;
+}
+
+/* An entry of a directory to be made or removed. */
+struct entry_job {
+	int dirfd;
+	const char *name;
+	mode_t mode;
+	bool asked; /* the kernel answered, not the deputy */
+};
+
+static int do_mkdir(void *arg)
+{
+	struct entry_job *job = arg;
+
+	job->asked = true;
+	return mkdirat(job->dirfd, job->name, job->mode) < 0 ? -errno : 0;
+}
+
+static int do_rmdir(void *arg)
+{
+	struct entry_job *job = arg;
+
+	job->asked = true;
+	return unlinkat(job->dirfd, job->name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+/* Does fn to name in dir for who. */
+static int on_entry(struct kernel *k, const struct caller *who, uint64_t dir,
+		    int (*fn)(void *arg), struct entry_job *job)
+{
+	cleanup_kept struct kept *kept = NULL;
+	int r;
+
+	if (!*job->name || strchr(job->name, '/'))
+		return -ENOENT;
+	r = kept_dir(k, dir, &kept);
+	if (r < 0)
+		return r;
+	job->dirfd = kept->fd;
+	return deputy_run(k->privileged, who, fn, job);
+}
+
+static int kernel_mkdir(struct tree *t, const struct caller *who, uint64_t dir, const char *name,
+			mode_t mode)
+{
+	struct entry_job job = { .name = name, .mode = mode };
+	struct kernel *k = kernel_of(t);
+	int r = on_entry(k, who, node_number(k, dir), do_mkdir, &job);
+
+	return r < 0 && job.asked ? reason_mkdir(-r) : r;
+}
+
+static int kernel_rmdir(struct tree *t, const struct caller *who, uint64_t dir, const char *name)
+{
+	struct entry_job job = { .name = name };
+	struct kernel *k = kernel_of(t);
+	int r;
+
+	dir = node_number(k, dir);
+	r = on_entry(k, who, dir, do_rmdir, &job);
+	return r < 0 && job.asked ? reason_rmdir(k, dir, name, -r) : r;
+}
+
+struct attr_job {
+	int fd;
+	const struct stat *attr;
+	unsigned valid;
+};
+
+static int set_owner(const struct attr_job *job)
+{
+	uid_t uid = job->valid & TREE_SET_UID ? job->attr->st_uid : (uid_t)-1;
+	gid_t gid = job->valid & TREE_SET_GID ? job->attr->st_gid : (gid_t)-1;
+
+	return fchownat(job->fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int set_times(const struct attr_job *job, const char *path)
+{
+	struct timespec times[2] = { job->attr->st_atim, job->attr->st_mtim };
+
+	if (!(job->valid & TREE_SET_ATIME))
+		times[0].tv_nsec = UTIME_OMIT;
+	if (!(job->valid & TREE_SET_MTIME))
+		times[1].tv_nsec = UTIME_OMIT;
+	return utimensat(AT_FDCWD, path, times, 0) < 0 ? -errno : 0;
+}
+
+static int do_setattr(void *arg)
+{
+	const struct attr_job *job = arg;
+	char path[64];
+	int r = 0;
+
+	/* chmod() and utimensat() take an O_PATH fd in this form on every kernel. */
+	snprintf(path, sizeof path, "/proc/self/fd/%d", job->fd);
+	if (job->valid & (TREE_SET_UID | TREE_SET_GID))
+		r = set_owner(job);
+	if (r == 0 && job->valid & TREE_SET_MODE && chmod(path, job->attr->st_mode & 07777) < 0)
+		r = -errno;
+	if (r == 0 && job->valid & (TREE_SET_ATIME | TREE_SET_MTIME))
+		r = set_times(job, path);
+	return r;
+}
+
+static int kernel_setattr(struct tree *t, const struct caller *who, uint64_t node,
+			  const struct stat *attr, unsigned valid)
+{
+	struct attr_job job = { .attr = attr, .valid = valid };
+	struct kernel *k = kernel_of(t);
+	cleanup_close int fd = node_any(k, node_number(k, node));
+
+	if (fd < 0)
+		return fd;
+	job.fd = fd;
+	return deputy_run(k->privileged, who, do_setattr, &job);
+}
+
+static void kernel_destroy(struct tree *t)
+{
+	struct kernel *k = kernel_of(t);
+
+	watch_free(k->watch);
+	kept_free(k);
+	nodes_free(k);
+	if (k->root >= 0)
+		close(k->root);
+	free(k->base);
+	free(k);
+}
+
+static const struct tree_ops kernel_ops = {
+	.stat = kernel_stat,
+	.setattr = kernel_setattr,
+	.list = kernel_list,
+	.mkdir = kernel_mkdir,
+	.rmdir = kernel_rmdir,
+	.open = kernel_file_open,
+	.locate = locate_process,
+	.destroy = kernel_destroy,
+};
+
+/* Opens the root and notes what tells its mount from others. */
+static int open_root(struct kernel *k, const char *path)
+{
+	struct statfs fs;
+	struct statx x;
+
+	/* open_by_handle_at() takes no O_PATH fd; without the right to read there are no handles. */
+	k->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->root < 0 && errno == EACCES)
+		k->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (k->root < 0)
+		return refuse(errno, "%s: %s", path, strerrordesc_np(errno));
+	if (fstatfs(k->root, &fs) < 0)
+		return -errno;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return refuse(EMEDIUMTYPE, "%s is not on a cgroup2 file system", path);
+	if (statx(k->root, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &x) < 0)
+		return -errno;
+	k->root_ino = x.stx_ino;
+	k->dev = makedev(x.stx_dev_major, x.stx_dev_minor);
+	k->mount = x.stx_mask & STATX_MNT_ID ? x.stx_mnt_id : 0;
+	return 0;
+}
+
+int kernel_new(const char *path, struct tree **ret_tree)
+{
+	struct kernel *k = calloc(1, sizeof *k);
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	k->tree.ops = &kernel_ops;
+	k->root = -1;
+	k->privileged = deputy_privileged();
+	/* Each of these leaves what kernel_destroy() can take apart, also when it fails. */
+	r = nodes_init(k);
+	if (r == 0)
+		r = kept_init(k);
+	if (r == 0)
+		r = watch_new(k, &k->watch);
+	if (r == 0)
+		r = open_root(k, path);
+	if (r == 0)
+		r = locate_init(k);
+	if (r < 0) {
+		kernel_destroy(&k->tree);
+		return r;
+	}
+	nodes_probe(k);
+	*ret_tree = &k->tree;
+	return 0;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where a process is: /proc/PID/cgroup names its cgroup by a path from the root of our cgroup
+ * namespace. The tree's root has such a path too: mountinfo says which directory is mounted where.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctlfs/cleanup.h"
+#include "ctlfs/kernel.h"
+#include "ctlfs/why.h"
+#include "internal.h"
+
+#define MOUNTINFO_MAX (64u << 20)
+#define TYPICAL_MOUNT "/sys/fs/cgroup"
+
+/* One line of /proc/self/mountinfo; texts are unescaped. */
+struct mount {
+	int id;
+	char *root;
+	char *point;
+	char *type;
+};
+
+/* Undoes octal escapes ("\040") in place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p; to++) {
+		unsigned code;
+
+		if (*p == '\\' && sscanf(p + 1, "%3o", &code) == 1) {
+			*to = (char)code;
+			p += 4;
+		} else {
+			*to = *p++;
+		}
+	}
+	*to = '\0';
+}
+
+/* ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAGS]... - TYPE SOURCE OPTIONS */
+static bool parse_mount(char *line, struct mount *ret_mount)
+{
+	char *rest = strstr(line, " - ");
+	char *field[5];
+
+	if (!rest)
+		return false;
+	*rest = '\0';
+	rest += 3;
+	for (size_t i = 0; i < ARRAY_SIZE(field); i++) {
+		field[i] = strsep(&line, " ");
+		if (!field[i])
+			return false;
+	}
+	unescape(field[3]);
+	unescape(field[4]);
+	*ret_mount = (struct mount){ .id = atoi(field[0]),
+				     .root = field[3],
+				     .point = field[4],
+				     .type = strsep(&rest, " ") };
+	return true;
+}
+
+int kernel_mountpoint(struct buf *out)
+{
+	cleanup_buf struct buf text = { 0 };
+	const char *best = NULL;
+	struct mount mount;
+	char *line, *rest;
+	int r = buf_readat(&text, AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX);
+
+	if (r < 0)
+		return r;
+	rest = text.data;
+	while ((line = strsep(&rest, "\n"))) {
+		if (!parse_mount(line, &mount) || strcmp(mount.type, "cgroup2"))
+			continue;
+		if (!best || !strcmp(mount.point, TYPICAL_MOUNT))
+			best = mount.point;
+	}
+	if (!best)
+		return refuse(ENOENT, "no cgroup2 file system is mounted");
+	buf_adds(out, best);
+	return buf_error(out);
+}
+
+/* The number of the mount that fd is on. */
+static int mount_id(int fd, int *ret_id)
+{
+	cleanup_buf struct buf text = { 0 };
+	const char *line;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	r = buf_readat(&text, AT_FDCWD, path, 1u << 16);
+	if (r < 0)
+		return r;
+	line = strstr(buf_text(&text), "mnt_id:");
+	if (!line)
+		return -ENOENT;
+	*ret_id = atoi(line + strlen("mnt_id:"));
+	return 0;
+}
+
+/* If path is dir or lies below it, what follows ("", "/a/b"); else NULL. */
+static const char *below(const char *path, const char *dir)
+{
+	size_t len = strcmp(dir, "/") ? strlen(dir) : 0;
+
+	if (strncmp(path, dir, len) || (path[len] && path[len] != '/'))
+		return NULL;
+	return path[len] == '/' && !path[len + 1] ? "" : path + len;
+}
+
+/* k->base from the mount that is at mount.point and the root's path below it. */
+static int set_base(struct kernel *k, const struct mount *mount)
+{
+	char path[PATH_MAX], link[64];
+	const char *rest;
+	ssize_t len;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", k->root);
+	len = readlink(link, path, sizeof path - 1);
+	if (len < 0)
+		return -errno;
+	path[len] = '\0';
+	rest = below(path, mount->point);
+	if (!rest)
+		return 0;
+	if (asprintf(&k->base, "%s%s", strcmp(mount->root, "/") ? mount->root : "", rest) < 0) {
+		k->base = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int locate_init(struct kernel *k)
+{
+	cleanup_buf struct buf text = { 0 };
+	struct mount mount;
+	char *line, *rest;
+	int id;
+	int r = mount_id(k->root, &id);
+
+	if (r == 0)
+		r = buf_readat(&text, AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX);
+	if (r < 0)
+		return r;
+	rest = text.data;
+	while ((line = strsep(&rest, "\n"))) {
+		if (parse_mount(line, &mount) && mount.id == id)
+			return set_base(k, &mount);
+	}
+	return 0;
+}
+
+/* The path in the line of cgroup v2, which alone has no controllers and number 0. */
+static char *v2_path(char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		if (!strncmp(line, "0::", 3))
+			return line + 3;
+	}
+	return NULL;
+}
+
+/* The directory at path, which begins with a slash or is empty. */
+static int dir_at(struct kernel *k, const char *path, uint64_t *ret_dir)
+{
+	cleanup_close int fd = -1;
+	struct stat st;
+	int r;
+
+	/* Without handles a directory is only found again if its path was walked. */
+	if (!*path || !k->handles)
+		return tree_walk(&k->tree, path, ret_dir);
+	fd = at_open(k->root, path + 1, O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	r = at_stat(k, fd, "", &st);
+	if (r == 0)
+		*ret_dir = st.st_ino;
+	return r;
+}
+
+int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
+{
+	struct kernel *k = kernel_of(t);
+	cleanup_buf struct buf text = { 0 };
+	const char *full, *path;
+	char name[64];
+	int r;
+
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
+	r = buf_readat(&text, AT_FDCWD, name, 1u << 20);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	full = v2_path(text.data);
+	if (!full || !k->base)
+		return -ENOENT;
+	path = below(full, *k->base ? k->base : "/");
+	/* A zombie's cgroup may be gone: "/a (deleted)", which is no directory then. */
+	if (!path || !strcmp(path, "/..") || !strncmp(path, "/../", 4))
+		return -ENOENT;
+	r = dir_at(k, path, ret_dir);
+	return r == -ENODEV || r == -ENOTDIR ? -ENOENT : r;
+}
