@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The emulator's inside: what its files share. Users of the emulator include ctlfs/emul.h.
+ *
+ * Locks: emul->lock guards everything below it, and is held in every function here and in every
+ * hook and row unless said otherwise. Order: emul->lock, then what the task source locks inside.
+ * A task source calls back (exits) with none of its locks held, so the callback takes emul->lock.
+ */
+#ifndef EMUL_EMUL_H
+#define EMUL_EMUL_H
+
+#include <limits.h>
+#include <pthread.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "ctlfs/buf.h"
+#include "ctlfs/emul.h"
+#include "ctlfs/row.h"
+#include "ctlfs/tasks.h"
+#include "ctlfs/tree.h"
+
+struct cgroup;
+struct emul;
+struct emul_open;
+
+/* In the kernel's order, that of cgroup.controllers. Not all are available yet. */
+enum ctrl {
+	CTRL_CPUSET,
+	CTRL_CPU,
+	CTRL_IO,
+	CTRL_MEMORY,
+	CTRL_PERF_EVENT,
+	CTRL_HUGETLB,
+	CTRL_PIDS,
+	CTRL_RDMA,
+	CTRL_MISC,
+	CTRL_COUNT,
+	CTRL_NONE = CTRL_COUNT, /* a table whose files exist in every cgroup */
+};
+
+/* What the members of a cgroup and of its descendants use. CPU time, faults: since the cgroup was
+ * made, never falling, exited members included as last sampled. The rest: now. */
+struct usage {
+	uint64_t user_ns, system_ns, nice_ns; /* nice is a part of user */
+	uint64_t minflt, majflt;
+	uint64_t anon, file, shmem, swap, pagetables; /* bytes */
+	uint64_t threads;
+	uint64_t processes;
+};
+
+/* --- interface files ---------------------------------------------------------------------- */
+
+/* Row flags of the emulator, beside those of row.h. */
+#define EMUL_MEMBERS (1u << 16) /* members are brought up to date before show and write */
+#define EMUL_LONG (1u << 17) /* a write may be longer than 4096 bytes */
+
+/* One interface file. A row has show or one read slot or neither (then reading is EINVAL), and
+ * write or one write slot or neither (then writing is EINVAL). Slots parse and print as the
+ * kernel's cftype of that name; text given to write is as the user sent it, not stripped. */
+struct emul_file {
+	const char *name;
+	mode_t mode; /* 0644, 0444, 0200 */
+	unsigned flags; /* ROW_*, EMUL_* */
+	int (*show)(struct emul_open *f, const struct caller *reader, struct buf *out);
+	int (*write)(struct emul_open *f, const struct caller *writer, char *text);
+	uint64_t (*read_u64)(struct cgroup *cg);
+	uint64_t (*read_usage)(struct cgroup *cg, const struct usage *now); /* now: up to date */
+	int (*write_u64)(struct cgroup *cg, uint64_t value); /* kstrtoull, base 0, raw */
+	int64_t (*read_s64)(struct cgroup *cg);
+	int (*write_s64)(struct cgroup *cg, int64_t value); /* kstrtoll, base 0, raw */
+	uint64_t (*read_max)(struct cgroup *cg); /* UINT64_MAX prints "max" */
+	int (*write_max)(struct cgroup *cg, uint64_t bytes); /* parse_memory(): "max" or bytes */
+	/* Something of one open's own (f->priv), made when the file is opened. */
+	int (*open)(struct emul_open *f);
+	void (*release)(struct emul_open *f); /* f->cg may be dead; also called if open failed */
+};
+
+/* Numbers of files within a cgroup's directory: node = cgroup_node(cg) + slot. A file's slot is its
+ * table's first slot + its index in the table, for ever: rows are only ever appended. */
+enum emul_slot {
+	SLOT_CORE = 1,
+	SLOT_CORE_EVENTS = SLOT_CORE + 5, /* cgroup.events */
+	SLOT_CPU_BASE = 32,
+	SLOT_CPU = 36,
+	SLOT_CPUSET = 48,
+	SLOT_IO = 64,
+	SLOT_MEMORY = 80,
+	SLOT_HUGETLB = 128,
+	SLOT_PIDS = 160,
+	SLOT_RDMA = 168,
+	SLOT_MISC = 172,
+	SLOT_DMEM = 184,
+	SLOT_PRESSURE = 192,
+	SLOT_END = 255,
+};
+
+/* A table of files; rows end with a row without a name. */
+struct emul_table {
+	const struct emul_file *rows;
+	enum emul_slot first;
+	enum ctrl ctrl; /* which controller's, CTRL_NONE: in every cgroup */
+};
+
+/* One per file of rows. core.c, cpu.c (its base files cpu.stat and cpu.stat.local exist without the
+ * controller), memory.c, pids.c, pressure.c. */
+extern const struct emul_file core_files[];
+extern const struct emul_file cpu_base_files[];
+extern const struct emul_file cpu_files[];
+extern const struct emul_file memory_files[];
+extern const struct emul_file pids_files[];
+extern const struct emul_file pressure_files[];
+
+/* An open interface file. */
+struct emul_open {
+	struct tree_file file; /* what the front end holds */
+	struct cgroup *cg; /* a reference; never dead inside rows */
+	const struct emul_file *row;
+	enum ctrl ctrl;
+	uint64_t css_serial; /* which life of the controller in cg it was opened in */
+	struct caller opener;
+	void *priv; /* the row's own */
+};
+
+/* --- controllers -------------------------------------------------------------------------- */
+
+/* First member of every controller's own state of a cgroup. */
+struct css {
+	uint64_t serial; /* never the same for two */
+	uid_t uid; /* who enabled it: owns the files */
+	gid_t gid;
+};
+
+/* State is made, with defaults, when the parent's subtree_control enables the controller, and freed
+ * when it disables it: enabling again begins with defaults. The root has state from the start. */
+struct controller {
+	const char *name;
+	enum ctrl id;
+	bool threaded; /* may be enabled in threaded cgroups */
+	size_t css_size; /* of its struct, which begins with struct css; handed out zeroed */
+	void (*css_init)(struct cgroup *cg, struct css *css); /* sets defaults; may be NULL */
+	void (*css_exit)(struct cgroup *cg, struct css *css); /* before it is freed; may be NULL */
+	/* cg's usage was just brought up to date (emul_usage() of it or a descendant): peaks,
+	 * events. May be NULL. */
+	void (*sampled)(struct cgroup *cg, struct css *css, const struct usage *now);
+};
+
+extern const struct controller cpu_controller;
+extern const struct controller memory_controller;
+extern const struct controller pids_controller;
+
+/* rows.c: everything there is, NULL for controllers that are not available. */
+extern const struct controller *const emul_controllers[CTRL_COUNT];
+extern const char *const emul_ctrl_names[CTRL_COUNT];
+extern const struct emul_table emul_tables[];
+extern const size_t emul_n_tables;
+
+/* --- cgroups ------------------------------------------------------------------------------ */
+
+struct node_attr; /* attr.c: what chmod, chown and utimens set */
+struct member; /* members.c */
+struct placed;
+
+#define LIMIT_MAX INT_MAX /* cgroup.max.*: reads "max" */
+
+struct cgroup {
+	struct emul *emul;
+	struct cgroup *parent; /* a reference; NULL for the root */
+	char *name;
+	uint32_t id; /* never reused; the root's is 0 */
+	unsigned depth;
+	unsigned refs; /* the tree's own, children, open files */
+	bool dead; /* removed; kept for open files */
+
+	struct cgroup *children; /* uthash by name (hh); iterates in order of creation */
+	UT_hash_handle hh;
+	UT_hash_handle hh_id; /* emul->by_id */
+
+
+	/* Of the subtree without the cgroup itself / with it. */
+	unsigned nr_descendants, nr_dying;
+	unsigned nr_css[CTRL_COUNT];
+
+	uint16_t subtree_control; /* bits of enum ctrl */
+	bool threaded; /* cgroup.type was set to "threaded" */
+	unsigned nr_threaded_children;
+	int max_depth, max_descendants;
+	bool pressure; /* cgroup.pressure */
+	bool freeze, e_freeze; /* cgroup.freeze: its own; its own or an ancestor's */
+	bool frozen, populated; /* as in cgroup.events */
+	struct css *css[CTRL_COUNT];
+
+	/* Members; members.c. */
+	struct member *first, *last; /* processes tagged with this cgroup, last moved last */
+	struct placed *placed_first, *placed_last; /* single threads moved here (threaded.c) */
+	unsigned n_members, n_placed;
+	unsigned nr_tasks; /* members and placed threads in the subtree */
+	unsigned nr_running; /* members in the subtree that are not kept stopped */
+	unsigned nr_populated_domains; /* populated children that are not threaded */
+	struct usage usage; /* hierarchical, as last sampled */
+
+	struct node_attr *attrs; /* directory and files that differ from the default */
+	uid_t uid; /* of the directory and its files */
+	gid_t gid;
+	mode_t mode; /* permission bits of the directory */
+	struct timespec made;
+};
+
+struct emul {
+	struct tree tree;
+	struct emul_config config;
+	pthread_mutex_t lock;
+	uint16_t instance; /* in tags */
+	uint32_t next_id;
+	uint64_t next_serial;
+	struct cgroup *root;
+	struct cgroup *by_id; /* uthash on id (hh_id), live ones */
+	struct member *members; /* uthash on pid */
+	struct placed *placed; /* uthash on tid */
+	unsigned n_members;
+	unsigned n_unwatched; /* members whose exit nobody tells us of */
+	uint64_t births; /* the task source's number when members were last complete */
+	bool complete; /* births means something */
+	uint64_t moves; /* counts changes of tags by us: what was scanned before is stale */
+	uint64_t scans; /* counts applied scans */
+	uint64_t moment; /* counts operations: a member is sampled once in each */
+	uint64_t fresh; /* the last one for which members were brought up to date */
+	uint64_t kills; /* counts writes to cgroup.kill */
+};
+
+static inline uint64_t cgroup_node(const struct cgroup *cg)
+{
+	return (uint64_t)cg->id * 256 + TREE_ROOT;
+}
+
+static inline bool cgroup_is_root(const struct cgroup *cg)
+{
+	return !cg->parent;
+}
+
+/* The controller's state in cg, NULL if it is not enabled there. */
+static inline struct css *cgroup_css(const struct cgroup *cg, enum ctrl id)
+{
+	return cg->css[id];
+}
+
+static inline uint64_t emul_now(const struct emul *e)
+{
+	return e->config.tasks->ops->now(e->config.tasks);
+}
+
+/* --- for controllers ---------------------------------------------------------------------- */
+
+/* Samples cg's members, at most once in an operation, and gives their hierarchical usage. In root:
+ * of all members. -errno if processes cannot be looked at. */
+int emul_usage(struct cgroup *cg, struct usage *ret_usage);
+
+/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed. */
+void emul_notify(struct cgroup *cg, unsigned slot);
+
+/* cg's cpu.max changed: members are spread anew if the configuration says so. */
+void emul_spread(struct cgroup *cg);
+
+/* In cpu.c: how many CPUs the cpu.max of cg and its ancestors pay for, rounded up; 0: no limit. */
+unsigned cpu_paid(const struct cgroup *cg);
+
+/* Visits live descendants of cg parents first, then nothing else; cg itself comes first. Nonzero
+ * ends it with that value. visit may not make or remove cgroups. */
+int cgroup_walk(struct cgroup *cg, int (*visit)(struct cgroup *cg, void *data), void *data);
+
+#endif

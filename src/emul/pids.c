@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The pids controller.
+ *
+ * pids.current counts the live threads of the members and of their descendants; unlike in the
+ * kernel a process that has ended no longer counts, reaped or not. pids.peak is the most that was
+ * seen when somebody read a file of the cgroup or of one below it. pids.max is kept and read back
+ * but no fork is refused for it, and so pids.events stays 0.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ctlfs/parse.h"
+#include "ctlfs/why.h"
+#include "emul.h"
+
+/* The most pids.max can be: PID_MAX_LIMIT of 64-bit kernels. */
+#define PIDS_MAX 4194304
+#define NO_LIMIT (PIDS_MAX + 1)
+
+struct pids {
+	struct css css;
+	int64_t limit;
+	uint64_t peak;
+};
+
+static struct pids *pids_of(const struct cgroup *cg)
+{
+	return (struct pids *)cgroup_css(cg, CTRL_PIDS);
+}
+
+static void pids_init(struct cgroup *cg, struct css *css)
+{
+	(void)cg;
+	((struct pids *)css)->limit = NO_LIMIT;
+}
+
+static void pids_sampled(struct cgroup *cg, struct css *css, const struct usage *now)
+{
+	struct pids *pids = (struct pids *)css;
+
+	(void)cg;
+	if (now->threads > pids->peak)
+		pids->peak = now->threads;
+}
+
+static int max_show(struct emul_open *f, const struct caller *reader, struct buf *out)
+{
+	int64_t limit = pids_of(f->cg)->limit;
+
+	(void)reader;
+	if (limit == NO_LIMIT)
+		buf_adds(out, "max\n");
+	else
+		buf_addf(out, "%lld\n", (long long)limit);
+	return 0;
+}
+
+/* What is present may exceed the limit. */
+static int max_write(struct emul_open *f, const struct caller *writer, char *text)
+{
+	int64_t limit = NO_LIMIT;
+
+	(void)writer;
+	text = parse_strip(text);
+	if (strcmp(text, "max")) {
+		int error = parse_s64(text, 0, &limit);
+
+		if (error)
+			return refuse(-error, "pids.max takes \"max\" or a number");
+		if (limit < 0 || limit > PIDS_MAX)
+			return refuse(EINVAL, "pids.max is from 0 to %d", PIDS_MAX);
+	}
+	pids_of(f->cg)->limit = limit;
+	return 0;
+}
+
+static uint64_t current_read(struct cgroup *cg, const struct usage *now)
+{
+	(void)cg;
+	return now->threads;
+}
+
+static uint64_t peak_read(struct cgroup *cg, const struct usage *now)
+{
+	(void)now;
+	return pids_of(cg)->peak;
+}
+
+static int events_show(struct emul_open *f, const struct caller *reader, struct buf *out)
+{
+	(void)f;
+	(void)reader;
+	buf_adds(out, "max 0\n");
+	return 0;
+}
+
+const struct emul_file pids_files[] = {
+	{ .name = "pids.max",
+	  .mode = 0644,
+	  .flags = ROW_NOT_ON_ROOT,
+	  .show = max_show,
+	  .write = max_write },
+	{ .name = "pids.current",
+	  .mode = 0444,
+	  .flags = ROW_NOT_ON_ROOT | EMUL_MEMBERS,
+	  .read_usage = current_read },
+	{ .name = "pids.peak",
+	  .mode = 0444,
+	  .flags = ROW_NOT_ON_ROOT | EMUL_MEMBERS,
+	  .read_usage = peak_read },
+	{ .name = "pids.events",
+	  .mode = 0444,
+	  .flags = ROW_NOT_ON_ROOT | ROW_NOTIFIES,
+	  .show = events_show },
+	{ .name = "pids.events.local",
+	  .mode = 0444,
+	  .flags = ROW_NOT_ON_ROOT | ROW_NOTIFIES,
+	  .show = events_show },
+	{ 0 },
+};
+
+const struct controller pids_controller = {
+	.name = "pids",
+	.id = CTRL_PIDS,
+	.threaded = true,
+	.css_size = sizeof(struct pids),
+	.css_init = pids_init,
+	.sampled = pids_sampled,
+};

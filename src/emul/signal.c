@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cgroup.freeze and cgroup.kill. A frozen member is kept stopped with SIGSTOP, which other than in
+ * the kernel its parent and a SIGCONT from elsewhere can see; one that was stopped already stays so
+ * when thawed. It counts as frozen once it has been signalled. Processes are stopped as a whole,
+ * also if only some of their threads are in the cgroup.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "cgroup.h"
+#include "ctlfs/why.h"
+
+#define ROUNDS_MAX 64 /* rescans for children of those that die */
+
+static int send_signal(const struct member *m, int sig)
+{
+	struct tasks *t = m->cg->emul->config.tasks;
+
+	return t->ops->kill(t, m->pid, m->start, sig);
+}
+
+static void freeze_one(struct member *m)
+{
+	struct tasks *t = m->cg->emul->config.tasks;
+	struct task_info info;
+
+	if (t->ops->info(t, m->pid, &info) < 0)
+		return;
+	if (!info.stopped) {
+		if (send_signal(m, SIGSTOP) < 0)
+			return; /* not ours to stop: the cgroup does not become frozen */
+		m->cont = true;
+	}
+	m->stopped = true;
+	tasks_count(m->cg, 0, -1);
+}
+
+static void thaw_one(struct member *m)
+{
+	if (m->cont)
+		send_signal(m, SIGCONT);
+	m->stopped = m->cont = false;
+	tasks_count(m->cg, 0, 1);
+}
+
+void freeze_member(struct member *m)
+{
+	if (m->cg->e_freeze && !m->stopped)
+		freeze_one(m);
+	else if (!m->cg->e_freeze && m->stopped)
+		thaw_one(m);
+}
+
+static int visit_freeze(struct member *m, void *data)
+{
+	(void)data;
+	freeze_member(m);
+	return 0;
+}
+
+int freeze_set(struct cgroup *cg, bool freeze)
+{
+	if (cg->freeze == freeze)
+		return 0;
+	cg->freeze = freeze;
+	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg))
+		at->e_freeze = at->freeze || (at->parent && at->parent->e_freeze);
+	members_each(cg, visit_freeze, NULL);
+	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg))
+		events_update(at);
+	/* A child born while its parent was being stopped is stopped when it is found. */
+	return freeze ? members_refresh(cg->emul, true) : 0;
+}
+
+struct kill_round {
+	uint64_t number;
+	unsigned signalled;
+	pid_t refused; /* a process we may not signal, 0: none */
+};
+
+static int visit_kill(struct member *m, void *data)
+{
+	struct kill_round *round = data;
+
+	if (m->killed == round->number)
+		return 0;
+	m->killed = round->number;
+	round->signalled++;
+	if (send_signal(m, SIGKILL) == -EPERM)
+		round->refused = m->pid;
+	return 0;
+}
+
+int kill_all(struct cgroup *cg)
+{
+	struct kill_round round = { .number = ++cg->emul->kills };
+
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		int r;
+
+		round.signalled = 0;
+		members_each(cg, visit_kill, &round);
+		if (!round.signalled)
+			break;
+		r = members_refresh(cg->emul, true);
+		if (r < 0)
+			return r;
+	}
+	if (round.refused)
+		return refuse(EPERM, "process %d may not be signalled by ctlfs", (int)round.refused);
+	return 0;
+}
