@@ -10,7 +10,9 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "ctlfs/cleanup.h"
@@ -48,7 +50,6 @@ void events_init(struct server *s)
 
 	pthread_mutex_init(&ev->lock, NULL);
 	pthread_cond_init(&ev->more, NULL);
-	ev->root = -1;
 	s->config.tree->changed_data = s;
 	s->config.tree->changed = on_change;
 }
@@ -89,17 +90,27 @@ void events_read(struct handle *h)
 	h->changed = false;
 }
 
+/* A file whose cgroup was removed counts as changed, as kernfs_fop_poll() has it. */
+static bool is_gone(const struct handle *h)
+{
+	struct tree *t = h->server->config.tree;
+	struct stat st;
+
+	return h->file && t->ops->stat(t, node_rest(h->node), NULL, &st) == -ENODEV;
+}
+
 void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
 {
 	struct handle *h = handle_of(fi);
 	struct events *ev = &h->server->events;
 	struct fuse_pollhandle *old = ph;
 	unsigned mask = POLL_QUIET;
+	bool gone = is_gone(h);
 
 	(void)node;
 	pthread_mutex_lock(&ev->lock);
 	if (h->file) {
-		mask = h->changed ? POLL_CHANGED : POLL_QUIET;
+		mask = h->changed || gone ? POLL_CHANGED : POLL_QUIET;
 		if (ph) {
 			old = h->waiting;
 			h->waiting = ph;
@@ -141,23 +152,41 @@ bool events_is_echo(fuse_req_t req)
 	return ev->echoing && fuse_req_ctx(req)->pid == ev->tid;
 }
 
+/* The root of a mount without asking its server anything, and the number of its device; -errno. */
+static int open_root(const char *mountpoint, dev_t *ret_device)
+{
+	cleanup_close int fd = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statx st;
+
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) < 0)
+		return -errno;
+	*ret_device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	return steal_fd(&fd);
+}
+
 /* IN_MODIFY for whoever watches. A mount that its owner may not write through (an ordinary user's)
  * raises none: poll() works there. */
 static void raise_modify(struct server *s, uint64_t node)
 {
+	struct events *ev = &s->events;
 	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 	cleanup_buf struct buf path = { 0 };
+	cleanup_close int root = -1;
 	cleanup_close int fd = -1;
+	dev_t device;
 
-	if (s->events.root < 0)
+	/* Opened for the moment only: a descriptor that stays would keep the mount busy. */
+	if (ev->mountpoint)
+		root = open_root(ev->mountpoint, &device);
+	if (root < 0 || device != ev->device)
 		return;
 	buf_adds(&path, "cgroup");
 	if (tree_path(s->config.tree, node, &path) < 0)
 		return;
-	s->events.echoing = true;
-	fd = (int)syscall(SYS_openat2, s->events.root, buf_text(&path), &how, sizeof how);
-	s->events.echoing = false;
+	ev->echoing = true;
+	fd = (int)syscall(SYS_openat2, root, buf_text(&path), &how, sizeof how);
+	ev->echoing = false;
 	if (fd >= 0 && write(fd, "\n", 1) < 0)
 		return;
 }
@@ -191,9 +220,9 @@ void events_start(struct server *s, const char *mountpoint)
 {
 	struct events *ev = &s->events;
 
-	/* Opening the root of the mount with O_PATH asks the server nothing. */
-	if (mountpoint)
-		ev->root = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int root = mountpoint ? open_root(mountpoint, &ev->device) : -1;
+
+	ev->mountpoint = root >= 0 ? mountpoint : NULL;
 	ev->running = pthread_create(&ev->thread, NULL, events_main, s) == 0;
 }
 
@@ -208,9 +237,6 @@ void events_stop(struct server *s)
 	if (ev->running)
 		pthread_join(ev->thread, NULL);
 	ev->running = false;
-	if (ev->root >= 0)
-		close(ev->root);
-	ev->root = -1;
 }
 
 void events_free(struct server *s)

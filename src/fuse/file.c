@@ -22,12 +22,29 @@ static void handle_free(struct handle *h)
 	free(h);
 }
 
+/* A reply lets the kernel send the RELEASE of the same file, which another worker may serve before
+ * this one has let go of the lock: so whoever replies holds a reference of his own. */
+static struct handle *handle_get(const struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+
+	atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+	return h;
+}
+
+static void handle_put(struct handle *h)
+{
+	if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) == 1)
+		handle_free(h);
+}
+
 static struct handle *handle_new(struct server *s, uint64_t node)
 {
 	struct handle *h = calloc(1, sizeof *h);
 
 	if (!h)
 		return NULL;
+	h->refs = 1;
 	h->server = s;
 	h->node = node;
 	h->changed = true; /* a fresh fd polls POLLERR|POLLPRI until its first read */
@@ -112,19 +129,16 @@ static int take_snapshot(struct handle *h, const struct caller *reader)
 	}
 }
 
-void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi)
+static void read_and_reply(fuse_req_t req, struct handle *h, size_t size, size_t from)
 {
-	struct handle *h = handle_of(fi);
 	struct caller reader = caller_of(req);
-	size_t from = (size_t)off;
 
-	count(h->server, STAT_READS);
 	guard_mutex(&h->lock);
 	if (from == 0 || !h->taken) {
 		int r = take_snapshot(h, &reader);
 
 		if (r < 0) {
-			reply_refused(req, r, node, NULL);
+			reply_refused(req, r, h->node, NULL);
 			return;
 		}
 		h->taken = true;
@@ -137,6 +151,16 @@ void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fus
 		fuse_reply_buf(req, h->text.data + from, h->text.len - from);
 }
 
+void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_get(fi);
+
+	(void)node;
+	count(h->server, STAT_READS);
+	read_and_reply(req, h, size, (size_t)off);
+	handle_put(h);
+}
+
 static int write_command(struct handle *h, const struct caller *writer, const char *data,
 			 size_t size)
 {
@@ -146,6 +170,7 @@ static int write_command(struct handle *h, const struct caller *writer, const ch
 		return -ENOMEM;
 	memcpy(text, data, size);
 	text[size] = '\0';
+	guard_mutex(&h->lock);
 	return h->file->ops->write(h->file, writer, text, size);
 }
 
@@ -166,8 +191,8 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 		fuse_reply_err(req, EIO);
 		return;
 	}
-	guard_mutex(&h->lock);
 	r = write_command(h, &writer, data, size);
+	/* From the reply on the file may be gone. */
 	if (r < 0)
 		reply_refused(req, r, node, NULL);
 	else
@@ -177,6 +202,6 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	(void)node;
-	handle_free(handle_of(fi));
+	handle_put(handle_of(fi));
 	fuse_reply_err(req, 0);
 }

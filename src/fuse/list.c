@@ -62,11 +62,14 @@ static int add_view(fuse_req_t req, uint64_t dir, struct tree_list *list)
 
 static int add_tree(struct server *s, uint64_t dir, struct tree_list *list)
 {
-	size_t first = list->n;
-	int r = s->config.tree->ops->list(s->config.tree, node_rest(dir), list);
+	cleanup_tree_list struct tree_list below = { 0 };
+	int r = s->config.tree->ops->list(s->config.tree, node_rest(dir), &below);
 
-	for (size_t i = first; i < list->n; i++)
-		list->entries[i].node = node_make(NODE_TREE, list->entries[i].node);
+	for (size_t i = 0; i < below.n && r == 0; i++) {
+		const struct tree_entry *e = &below.entries[i];
+
+		r = tree_list_add(list, e->name, node_make(NODE_TREE, e->node), e->dir);
+	}
 	return r;
 }
 
@@ -173,24 +176,30 @@ static size_t fill(fuse_req_t req, const struct listing *l, size_t from, char *o
 	return used;
 }
 
+/* Appends entries from number from to out: the bytes used, or -errno. */
+static ssize_t read_entries(fuse_req_t req, struct listing *l, size_t from, char *out, size_t size)
+{
+	int r = 0;
+
+	guard_mutex(&l->lock);
+	if (from == 0 && !l->fresh)
+		r = gather(req, l->dir, &l->entries);
+	l->fresh = false;
+	return r < 0 ? r : (ssize_t)fill(req, l, from, out, size);
+}
+
 void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct listing *l = (struct listing *)(uintptr_t)fi->fh;
 	cleanup_free char *out = malloc(size);
-	int r = 0;
+	ssize_t n = out ? read_entries(req, l, (size_t)off, out, size) : -ENOMEM;
 
-	if (!out) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	guard_mutex(&l->lock);
-	if (off == 0 && !l->fresh)
-		r = gather(req, node, &l->entries);
-	l->fresh = false;
-	if (r < 0)
-		fuse_reply_err(req, -r);
+	(void)node;
+	/* From the reply on the listing may be gone. */
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
 	else
-		fuse_reply_buf(req, out, fill(req, l, (size_t)off, out, size));
+		fuse_reply_buf(req, out, (size_t)n);
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)

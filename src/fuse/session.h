@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "ctlfs/server.h"
 #include "errlog.h"
@@ -30,6 +31,7 @@
 
 /* An open file of any kind. */
 struct handle {
+	atomic_uint refs; /* the kernel's and those of requests being answered */
 	pthread_mutex_t lock; /* serialises reads and writes of one open file */
 	struct server *server;
 	uint64_t node; /* FUSE's number */
@@ -56,7 +58,8 @@ struct events {
 	pthread_t thread;
 	_Atomic pid_t tid;
 	atomic_bool echoing; /* the thread is opening a file to raise IN_MODIFY */
-	int root; /* O_PATH of the mount's root, -1 while unknown */
+	const char *mountpoint; /* borrowed; NULL: no IN_MODIFY */
+	dev_t device; /* what is mounted there if it is still ours */
 };
 
 enum stat_counter { STAT_REQUESTS, STAT_LOOKUPS, STAT_OPENS, STAT_READS, STAT_WRITES,
