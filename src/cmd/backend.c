@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opening a backend with its views, and finding out whether the kernel's may be used. */
+#include "backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ctlfs/cleanup.h"
+#include "ctlfs/emul.h"
+#include "ctlfs/kernel.h"
+#include "ctlfs/tasks.h"
+#include "ctlfs/view.h"
+#include "ctlfs/why.h"
+
+int option_backend(const struct option_row *row, const char *text, void *field)
+{
+	static const char *const names[] = {
+		[BACKEND_AUTO] = "auto", [BACKEND_KERNEL] = "kernel",
+		[BACKEND_EMULATOR] = "emulator",
+	};
+
+	(void)row;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*(enum backend_kind *)field = (enum backend_kind)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int open_view(struct backend *b)
+{
+	int r = view_new(b->tree, &b->view);
+
+	if (r < 0)
+		backend_close(b);
+	return r;
+}
+
+int backend_open_kernel(struct backend *b, const char *dir)
+{
+	int r;
+
+	*b = (struct backend){ .name = "kernel" };
+	r = kernel_new(dir, &b->tree);
+	return r < 0 ? r : open_view(b);
+}
+
+int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread)
+{
+	struct emul_config config = { .uid = uid, .gid = gid, .spread = spread };
+	int r;
+
+	*b = (struct backend){ .name = "emulator" };
+	r = tasks_new(&b->tasks);
+	if (r < 0)
+		return r;
+	config.tasks = b->tasks;
+	r = emul_new(&config, &b->tree);
+	if (r < 0) {
+		backend_close(b);
+		return r;
+	}
+	return open_view(b);
+}
+
+void backend_close(struct backend *b)
+{
+	view_free(b->view);
+	tree_destroy(b->tree);
+	tasks_free(b->tasks);
+	*b = (struct backend){ 0 };
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int backend_directory(const char *root, struct buf *out)
+{
+	size_t start = out->len;
+	int r = kernel_mountpoint(out);
+
+	if (r < 0)
+		return refuse(-r, "no cgroup2 file system is mounted "
+				  "(mount -t cgroup2 none /sys/fs/cgroup)");
+	if (!root)
+		return buf_error(out);
+	buf_addf(out, "/%s", root + strspn(root, "/"));
+	if (buf_error(out) == 0 && !is_directory(buf_text(out) + start) && *root == '/') {
+		buf_cut(out, start);
+		buf_adds(out, root);
+	}
+	if (buf_error(out) == 0 && !is_directory(buf_text(out) + start))
+		return refuse(ENOENT, "there is no cgroup %s", root);
+	return buf_error(out);
+}
+
+bool backend_has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = text; (p = strstr(p, word)) != NULL; p += len) {
+		if ((p == text || strchr(" \t\n", p[-1])) && (!p[len] || strchr(" \t\n", p[len])))
+			return true;
+	}
+	return false;
+}
+
+static int check_controllers(const char *dir, const char *have, const char *controllers)
+{
+	cleanup_free char *copy = strdup(controllers);
+	char *rest = copy;
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *word; (word = strsep(&rest, " ")) != NULL;) {
+		if (*word && !backend_has_word(have, word))
+			return refuse(ENOENT, "the cgroup %s does not have the controller %s", dir,
+				      word);
+	}
+	return 0;
+}
+
+int backend_usable(const char *dir, const char *controllers)
+{
+	cleanup_close int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_buf struct buf have = { 0 };
+	int r;
+
+	if (fd < 0)
+		return refuse(errno, "%s: %s", dir, strerror(errno));
+	r = buf_readat(&have, fd, "cgroup.controllers", 1 << 16);
+	if (r < 0)
+		return refuse(-r, "%s is not a directory of cgroup2", dir);
+	r = check_controllers(dir, buf_text(&have), controllers);
+	if (r < 0)
+		return r;
+	if (faccessat(fd, ".", W_OK, AT_EACCESS) < 0 ||
+	    faccessat(fd, "cgroup.subtree_control", W_OK, AT_EACCESS) < 0)
+		return refuse(errno, "the cgroup %s cannot be written: %s", dir, strerror(errno));
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Choosing and opening what stands behind a mount: a tree, its views, and what they borrow. */
+#ifndef CTLFS_CMD_BACKEND_H
+#define CTLFS_CMD_BACKEND_H
+
+#include <stdbool.h>
+
+#include "ctlfs/buf.h"
+#include "ctlfs/tree.h"
+#include "options.h"
+
+struct tasks;
+struct view;
+
+enum backend_kind { BACKEND_AUTO, BACKEND_KERNEL, BACKEND_EMULATOR };
+
+option_parse option_backend; /* enum backend_kind */
+#define BACKEND_EXPECTED "kernel, emulator or auto"
+
+/* What auto wants of a cgroup before it takes the kernel. */
+#define BACKEND_CONTROLLERS "cpu memory pids"
+
+struct backend {
+	const char *name; /* "kernel" or "emulator" */
+	struct tree *tree;
+	struct view *view;
+	struct tasks *tasks; /* the emulator's */
+};
+
+/* Both start threads: not before the last fork. On failure the reason is noted and nothing open. */
+int backend_open_kernel(struct backend *b, const char *dir);
+int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread);
+void backend_close(struct backend *b);
+
+/* Appends the directory that --root means: a cgroup's path below the mount of cgroup2, or an
+ * absolute directory. NULL: the mount's top. -ENOENT, with the reason noted. */
+int backend_directory(const char *root, struct buf *out);
+
+/* 0 if dir is a cgroup that may be written and has the controllers (names with blanks between); else
+ * -errno, with the reason noted. Changes nothing. */
+int backend_usable(const char *dir, const char *controllers);
+
+/* Is word one of the words of text, which have white space between them? */
+bool backend_has_word(const char *text, const char *word);
+
+#endif

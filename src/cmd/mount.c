@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ctlfs mount: serve the tree and the views at a directory, as a daemon or in the foreground. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "cmd.h"
+#include "ctlfs/cleanup.h"
+#include "ctlfs/log.h"
+#include "ctlfs/server.h"
+#include "ctlfs/why.h"
+#include "mount.h"
+#include "mounts.h"
+#include "serve.h"
+
+#define FIELD(member) .offset = offsetof(struct mount_options, member)
+
+#define SPIN_ROW_END \
+	FIELD(spin), .max = 10000, .expected = "a number of microseconds up to 10000"
+#define BACKEND_ROW_END FIELD(backend), .expected = BACKEND_EXPECTED
+#define ROOT_ROW_END FIELD(root), .expected = "a cgroup such as /system.slice"
+
+/* The words of -o. Those without a parser mean something to mount(8), or to nobody any more. */
+static const struct option_row list_rows[] = {
+	{ "allow_other", .parse = option_switch, FIELD(allow_other), .help = "" },
+	{ "ro", .parse = option_switch, FIELD(read_only), .help = "" },
+	{ "rw", .parse = option_off, FIELD(read_only) },
+	{ "debug", .parse = option_switch, FIELD(debug), .help = "" },
+	{ "spin", 0, "USEC", option_number, SPIN_ROW_END, .help = "" },
+	{ "threads", 0, "N", option_number, FIELD(threads), .max = 64,
+	  .expected = "a number up to 64 (0: by the number of CPUs)", .help = "" },
+	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .help = "" },
+	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
+	{ "defaults" }, { "auto" }, { "noauto" }, { "nofail" }, { "_netdev" }, { "comment" },
+	{ "user" }, { "nouser" }, { "users" }, { "owner" }, { "group" }, { "nonempty" },
+	{ "suid" }, { "nosuid" }, { "dev" }, { "nodev" }, { "exec" }, { "noexec" },
+	{ "atime" }, { "noatime" }, { "relatime" }, { "norelatime" }, { "strictatime" },
+	{ "diratime" }, { "nodiratime" }, { "sync" }, { "async" }, { "dirsync" },
+	{ "default_permissions" }, { "fsname" }, { "subtype" }, { "silent" }, { "loud" },
+	{ NULL },
+};
+
+static int option_list(const struct option_row *row, const char *text, void *options)
+{
+	struct mount_options *o = options;
+	char **grown = reallocarray(o->copies, o->n_copies + 1, sizeof *grown);
+
+	(void)row;
+	if (!grown)
+		return refuse(ENOMEM, "out of memory");
+	o->copies = grown;
+	return options_parse_list(list_rows, text, o, &o->copies[o->n_copies++]);
+}
+
+static const struct option_row rows[] = {
+	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .preset = "auto",
+	  .help = "kernel: an existing cgroup v2; emulator: a new tree over real processes; auto: "
+		  "the kernel if its cgroup v2 may be written and has cpu, memory and pids" },
+	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END,
+	  .help = "kernel backend: show the tree below this cgroup (its path below the mount of "
+		  "cgroup2, or an absolute directory) instead of the whole" },
+	{ "foreground", 'f', NULL, option_switch, FIELD(foreground),
+	  .help = "stay in the foreground" },
+	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
+	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
+		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP; generic "
+		  "options of mount(8) are accepted" },
+	{ NULL },
+};
+
+const struct command_line mount_line = {
+	"mount", "DIRECTORY",
+	"Serves the cgroup tree and the views at DIRECTORY, until it is unmounted.", rows, 1, 1,
+	false,
+};
+
+void mount_options_free(struct mount_options *o)
+{
+	for (size_t i = 0; i < o->n_copies; i++)
+		free(o->copies[i]);
+	free(o->copies);
+}
+
+/* What to serve at path; dir is the kernel's cgroup, or NULL for the emulator. */
+struct plan {
+	const struct mount_options *o;
+	const char *path, *dir;
+	int ready; /* a byte written here tells that requests are served; or -1 */
+};
+
+/* 0 with the kernel's directory in dir, or empty for the emulator; -errno with the reason noted. */
+static int choose(const struct mount_options *o, struct buf *dir)
+{
+	int r;
+
+	if (o->backend == BACKEND_EMULATOR)
+		return 0;
+	r = backend_directory(o->root, dir);
+	if (o->backend == BACKEND_KERNEL || o->root)
+		return r;
+	if (r == 0)
+		r = backend_usable(buf_text(dir), BACKEND_CONTROLLERS);
+	if (r == 0) {
+		log_error("mount: backend kernel, %s", buf_text(dir));
+		return 0;
+	}
+	log_error("mount: backend emulator: %s", why_take());
+	buf_reset(dir);
+	return 0;
+}
+
+static int complain(const char *path, int r)
+{
+	const char *reason = why_take();
+
+	log_error("mount: %s: %s", path, *reason ? reason : strerror(-r));
+	return STATUS_FAILED;
+}
+
+/* The device number of what is mounted at path, "" if it is not ours. */
+static void read_device(const char *path, char (*ret_device)[32])
+{
+	cleanup_mounts struct ctlfs_mounts m = { 0 };
+	const struct ctlfs_mount *found = NULL;
+
+	if (mounts_read(&m) == 0)
+		found = mounts_find(&m, path);
+	snprintf(*ret_device, sizeof *ret_device, "%s", found ? found->device : "");
+}
+
+/* Unmounts what was mounted as device, and nothing that somebody put in its place. */
+static int unmount(const char *path, const char *device)
+{
+	char now[32];
+	int r;
+
+	read_device(path, &now);
+	if (!*now || strcmp(now, device) != 0)
+		return 0;
+	r = server_unmount(path);
+	return r < 0 ? complain(path, r) : 0;
+}
+
+static void tell_ready(const struct plan *plan)
+{
+	if (plan->ready < 0)
+		return;
+	if (write(plan->ready, "", 1) != 1)
+		log_error("mount: %s: nobody waits for the mount", plan->path);
+	close(plan->ready);
+	serve_null_fds(0, plan->o->debug ? 1 : 2);
+}
+
+static int serve_mounted(const struct plan *plan, const struct backend *b, int fd)
+{
+	struct server_config config = {
+		.tree = b->tree, .view = b->view, .backend = b->name,
+		.threads = plan->o->threads, .spin_usec = plan->o->spin, .debug = plan->o->debug,
+	};
+	struct server *server;
+	char device[32];
+	bool signalled;
+	int r, status;
+
+	read_device(plan->path, &device);
+	r = server_new(&config, fd, &server);
+	if (r < 0) {
+		status = complain(plan->path, r);
+		unmount(plan->path, device);
+		return status;
+	}
+	tell_ready(plan);
+	r = serve_until_signal(server, plan->path, &signalled);
+	status = r < 0 ? complain(plan->path, r) : 0;
+	/* Before the device is closed: who comes now finds the directory, not a dead mount. */
+	if ((signalled || r < 0) && unmount(plan->path, device) != 0)
+		status = STATUS_FAILED;
+	server_free(server);
+	return status;
+}
+
+static int serve(const struct plan *plan)
+{
+	struct mount_config config = { plan->path, plan->o->allow_other, plan->o->read_only };
+	struct backend b;
+	int fd, status, r;
+
+	serve_block_signals();
+	if (plan->dir)
+		r = backend_open_kernel(&b, plan->dir);
+	else
+		r = backend_open_emulator(&b, geteuid(), getegid(), false);
+	if (r < 0)
+		return complain(plan->dir ? plan->dir : "emulator", r);
+	r = server_mount(&config, &fd);
+	status = r < 0 ? complain(plan->path, r) : serve_mounted(plan, &b, fd);
+	backend_close(&b);
+	return status;
+}
+
+/* The daemon said that it serves: it does once it answers. */
+static int check_served(const char *path)
+{
+	cleanup_buf struct buf name = { 0 };
+	cleanup_buf struct buf text = { 0 };
+	int r;
+
+	buf_addf(&name, "%s/ctl/version", path);
+	r = buf_readat(&text, AT_FDCWD, buf_text(&name), 4096);
+	return r < 0 ? complain(buf_text(&name), r) : 0;
+}
+
+/* The parent's side: the exit status. */
+static int wait_for_daemon(pid_t daemon, int ready, const char *path)
+{
+	int status;
+	ssize_t n;
+	char byte;
+
+	do {
+		n = read(ready, &byte, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n == 1)
+		return check_served(path);
+	if (waitpid(daemon, &status, 0) < 0)
+		return complain(path, -errno);
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	log_error("mount: the daemon was killed by signal %d", WTERMSIG(status));
+	return STATUS_FAILED;
+}
+
+static int serve_as_daemon(struct plan *plan)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return complain(plan->path, -errno);
+	pid = fork();
+	if (pid < 0)
+		return complain(plan->path, -errno);
+	if (pid > 0) {
+		close(ends[1]);
+		return wait_for_daemon(pid, ends[0], plan->path);
+	}
+	close(ends[0]);
+	plan->ready = ends[1];
+	setsid();
+	if (chdir("/") < 0)
+		return complain("/", -errno);
+	return serve(plan);
+}
+
+int cmd_mount(int argc, char **argv)
+{
+	__attribute__((cleanup(mount_options_free))) struct mount_options o = {
+		.spin = SERVER_SPIN_USEC, .allow_other = geteuid() == 0,
+	};
+	cleanup_operands struct operands operands = { 0 };
+	cleanup_buf struct buf dir = { 0 };
+	cleanup_free char *path = NULL;
+	struct plan plan = { .o = &o, .ready = -1 };
+	int r, status = options_parse(&mount_line, argc, argv, &o, &operands);
+
+	if (status != OPTIONS_GO_ON)
+		return status;
+	if (o.root && o.backend == BACKEND_EMULATOR) {
+		log_error("mount: --root: the emulator starts with an empty tree: expected "
+			  "--backend kernel");
+		return STATUS_USAGE;
+	}
+	plan.path = path = realpath(operands.v[0], NULL);
+	if (!path)
+		return complain(operands.v[0], -errno);
+	r = choose(&o, &dir);
+	if (r < 0)
+		return complain(o.root ? o.root : "backend kernel", r);
+	plan.dir = dir.len ? buf_text(&dir) : NULL;
+	return o.foreground ? serve(&plan) : serve_as_daemon(&plan);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The daemon of `ctlfs run`. It lives until the supervisor ends it or dies; either way it removes
+ * the container's cgroup first.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "ctlfs/cleanup.h"
+#include "ctlfs/log.h"
+#include "ctlfs/server.h"
+#include "ctlfs/why.h"
+#include "run.h"
+#include "serve.h"
+
+/* Out of the user's terminal and directory, with no file of his but standard error. */
+static int detach(int channel, pid_t supervisor)
+{
+	sigset_t set;
+
+	/* What ends us waits until the server can be told; nothing else is held back. */
+	sigemptyset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	serve_block_signals();
+	setsid();
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != supervisor)
+		return -ESRCH;
+	if (chdir("/") < 0)
+		return -errno;
+	serve_null_fds(0, 1);
+	if (channel > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, (unsigned)channel - 1, 0);
+	close_range((unsigned)channel + 1, UINT_MAX, 0);
+	return 0;
+}
+
+static int complain(const char *what, int r)
+{
+	const char *reason = why_take();
+
+	log_error("run: %s: %s", what, *reason ? reason : strerror(-r));
+	return r;
+}
+
+static int move_in(struct run_cgroup *c, pid_t pid)
+{
+	char number[16];
+	int r;
+
+	snprintf(number, sizeof number, "%d", pid);
+	r = tree_write(c->backend.tree, c->dir, "cgroup.procs", number);
+	return r < 0 ? complain("the command cannot be moved into its cgroup", r) : 0;
+}
+
+static int serve(struct run_cgroup *c, int channel, int device, pid_t supervisor)
+{
+	struct server_config config = {
+		.tree = c->backend.tree, .view = c->backend.view, .backend = c->backend.name,
+		.spin_usec = SERVER_SPIN_USEC,
+	};
+	struct server *server;
+	char root[64];
+	bool signalled;
+	int r = server_new(&config, device, &server);
+
+	if (r < 0)
+		return complain("the server cannot start", r);
+	/* From now on requests wait for an answer instead of failing. */
+	r = channel_send_moved(channel);
+	close(channel);
+	/* Our mount is in the supervisor's namespace only; it is looked at for inotify alone. */
+	snprintf(root, sizeof root, "/proc/%d/root" RUN_MOUNT, supervisor);
+	if (r == 0)
+		r = serve_until_signal(server, root, &signalled);
+	if (r < 0)
+		complain("the server has failed", r);
+	server_free(server);
+	return r;
+}
+
+/* The supervisor's orders, in their order; -EPIPE if it is gone. */
+static int follow(struct run_cgroup *c, int channel, pid_t supervisor)
+{
+	struct run_container container;
+	cleanup_close int device = -1;
+	pid_t pid;
+	int r = run_cgroup_describe(c, &container);
+
+	if (r < 0)
+		return complain("the container cannot be described", r);
+	r = channel_send_container(channel, &container);
+	if (r == 0)
+		r = channel_recv_device(channel, &device);
+	if (r == 0)
+		r = channel_recv_pid(channel, &pid);
+	if (r < 0)
+		return r;
+	r = move_in(c, pid);
+	if (r < 0)
+		return r;
+	if (*c->notice)
+		log_error("run: %s", c->notice);
+	return serve(c, channel, steal_fd(&device), supervisor);
+}
+
+int run_daemon(const struct run_options *o, int channel, pid_t supervisor)
+{
+	struct run_cgroup cgroup;
+	int r = detach(channel, supervisor);
+
+	if (r == 0)
+		r = run_cgroup_new(o, &cgroup);
+	if (r < 0)
+		return STATUS_RUN_FAILED;
+	r = follow(&cgroup, channel, supervisor);
+	run_cgroup_free(&cgroup);
+	return r < 0 ? STATUS_RUN_FAILED : 0;
+}
