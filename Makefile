@@ -48,7 +48,7 @@ $(BUILD)/ctlfs: $(OBJECTS)
 
 $(BUILD)/libcore.a: $(CORE)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcsP $@ $^
 
 $(BUILD)/src/%.o: src/%.c
 	$(call say,CC,$<)

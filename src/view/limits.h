@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a container may use, resolved over all its ancestors. An inner cgroup may lack a controller:
+ * a file that is not there is no limit at that level. */
+#ifndef VIEW_LIMITS_H
+#define VIEW_LIMITS_H
+
+#include "snapshot.h"
+
+/* A container and its ancestors, innermost first; without the root of the hierarchy, which has no
+ * limits and is the machine. */
+struct lineage {
+	struct tree *tree;
+	uint64_t *dirs; /* owned */
+	size_t n, cap;
+	bool missed; /* some file was not there: the container may be gone */
+};
+
+int lineage_new(const struct source *src, uint64_t container, struct lineage *ret_lineage);
+void lineage_free(struct lineage *l);
+#define cleanup_lineage __attribute__((cleanup(lineage_free)))
+
+/* memory from the innermost cgroup that accounts memory; *memory as it is for the machine. */
+int limits_memory(struct lineage *l, struct memory *memory);
+/* *swap as the machine has it, made smaller. Without swap accounting it stays as it is. */
+int limits_swap(struct lineage *l, struct swap *swap);
+/* *cpus as many as are online, made smaller by cpusets and quotas; at least 1. */
+int limits_cpus(struct lineage *l, unsigned *cpus);
+/* What cpu.stat of the container itself says, in microseconds. */
+int limits_usage(struct lineage *l, struct cputime *ret_used);
+
+#endif
