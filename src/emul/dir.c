@@ -138,7 +138,9 @@ int cgroup_new_root(struct emul *e, struct cgroup **ret_root)
 		return -ENOMEM;
 	cg->uid = e->config.uid;
 	cg->gid = e->config.gid;
-	cg->mode = 0555;
+	/* The kernel's root does without w since its owner may do anything. Another user's root is
+	 * to him what a delegated cgroup would be. */
+	cg->mode = cg->uid ? 0755 : 0555;
 	r = cgroup_settle(cg, &owner);
 	if (r == 0)
 		*ret_root = cg;

@@ -122,27 +122,41 @@ void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct 
 	fuse_reply_poll(req, mask);
 }
 
-/* Marks every open file of node, and wakes those that somebody polls, one at a time since waking
- * writes to the device. */
+static void mark(struct events *ev, uint64_t node)
+{
+	guard_mutex(&ev->lock);
+	for (struct handle *h = ev->open; h; h = h->next) {
+		if (node_rest(h->node) != node)
+			continue;
+		h->changed = true;
+		h->due = h->waiting != NULL;
+	}
+}
+
+/* One who was polling when his file was marked, or NULL. */
+static struct fuse_pollhandle *take_due(struct events *ev)
+{
+	guard_mutex(&ev->lock);
+	for (struct handle *h = ev->open; h; h = h->next) {
+		if (!h->due)
+			continue;
+		h->due = false;
+		return steal_ptr(&h->waiting);
+	}
+	return NULL;
+}
+
+/* Marks every open file of node, once: who has been woken may read and poll again before the last
+ * one is. Then wakes those that somebody polled, one at a time since waking writes to the device. */
 static void wake(struct events *ev, uint64_t node)
 {
 	struct fuse_pollhandle *waiting;
 
-	do {
-		waiting = NULL;
-		pthread_mutex_lock(&ev->lock);
-		for (struct handle *h = ev->open; h && !waiting; h = h->next) {
-			if (node_rest(h->node) != node)
-				continue;
-			h->changed = true;
-			waiting = steal_ptr(&h->waiting);
-		}
-		pthread_mutex_unlock(&ev->lock);
-		if (waiting) {
-			fuse_lowlevel_notify_poll(waiting);
-			fuse_pollhandle_destroy(waiting);
-		}
-	} while (waiting);
+	mark(ev, node);
+	while ((waiting = take_due(ev))) {
+		fuse_lowlevel_notify_poll(waiting);
+		fuse_pollhandle_destroy(waiting);
+	}
 }
 
 bool events_is_echo(fuse_req_t req)

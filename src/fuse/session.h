@@ -43,6 +43,7 @@ struct handle {
 	/* Protected by events.lock; see events.c. */
 	struct fuse_pollhandle *waiting;
 	bool changed; /* since the last read from offset 0 */
+	bool due; /* whoever waits is to be woken */
 	struct handle *prev, *next;
 };
 

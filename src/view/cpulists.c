@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Files of sys/devices/system/cpu. The container's CPUs are numbered from 0 and all online, cores of
- * one package with one thread each, as proc/cpuinfo says too.
+ * Files of sys/devices/system/cpu. The container's CPUs are numbered from 0 and all online, cores
+ * of one package with one thread each, as proc/cpuinfo says too.
  */
 #include "rows.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The load average: an average that decays exponentially, sampled each 5 seconds. Nobody samples
- * without a reader: the samples missed since the last reading are taken at once, as the kernel takes
- * those that it missed while its CPUs were idle.
+ * without a reader: the samples missed since the last reading are taken at once, as the kernel
+ * takes those that it missed while its CPUs were idle.
  */
 #include "load.h"
 

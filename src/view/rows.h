@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The table of view files: one row per file or directory, whose renderers lie in files of their own.
- * To add a file: a row with a new number here, a renderer there.
+ * The table of view files: one row per file or directory. Renderers lie in files of their own. To
+ * add a file: a row with a new number here, a renderer there.
  */
 #ifndef VIEW_ROWS_H
 #define VIEW_ROWS_H
@@ -18,12 +18,12 @@ typedef void view_render_fn(const struct snapshot *s, unsigned cpu, struct buf *
 #define VIEW_CPU_STEP 64u
 
 struct view_row {
-	unsigned slot; /* never changes, never used again for another path */
 	const char *path; /* "#" stands for the number of a CPU */
 	view_render_fn *render; /* NULL: a directory */
+	view_render_fn *machine; /* for the machine itself, from the host's text alone; or NULL */
+	unsigned slot; /* never changes, never used again for another path */
 	unsigned needs; /* NEED_* */
 	enum host_file host; /* for NEED_TEXT */
-	view_render_fn *machine; /* for the machine itself, from the host's text alone; or NULL */
 	unsigned flags;
 };
 

@@ -119,8 +119,8 @@ struct source {
 	bool machine_root; /* TREE_ROOT is the root of the hierarchy and not of a part of it */
 };
 
-/* needs: NEED_*; file: the host's text for NEED_TEXT. -ENODEV if the container is gone. The snapshot
- * is freed by the caller, also after a failure. */
+/* needs: NEED_*; file: the host's text for NEED_TEXT. -ENODEV if the container is gone. The
+ * snapshot is freed by the caller, also after a failure. */
 int snapshot_take(const struct source *src, uint64_t container, unsigned needs,
 		  enum host_file file, struct snapshot *s);
 void snapshot_free(struct snapshot *s);

@@ -189,7 +189,7 @@ int view_find(struct view *v, uint64_t container, unsigned dir, const char *name
 
 		if (!is_child(row, parent))
 			continue;
-		if (is_each_cpu(row) ? !parse_cpu_name(name, &cpu) : strcmp(name, name_of(row)) != 0)
+		if (is_each_cpu(row) ? !parse_cpu_name(name, &cpu) : strcmp(name, name_of(row)))
 			continue;
 		r = check_cpu(v, container, row, cpu);
 		if (r == 0)

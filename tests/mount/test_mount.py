@@ -141,8 +141,8 @@ class Daemon(Case):
     @root_only
     def test_helper(self):
         """mount.ctlfs, as mount(8) calls it: SOURCE DIRECTORY [-sfnv] [-o OPTIONS]."""
-        env = environment(PATH=os.path.dirname(CTLFS) + ":" + os.environ["PATH"])
         with extra_mark("h") as mark:
+            env = environment(PATH=os.path.dirname(CTLFS) + ":" + os.environ["PATH"])
             done = run_program([HELPER, "ctlfs", self.point, "-n", "-v", "-o",
                                 "rw,noauto,backend=emulator,threads=2,allow_other"], env=env)
         self.assertEqual(0, done.status, done)

@@ -207,6 +207,45 @@ static inline void assert_refused(int r, int errnum)
 	ck_assert_str_ne(why, "");
 }
 
+/* --- members --- */
+
+static inline void assert_procs(const char *path, const pid_t *pids, size_t n)
+{
+	cleanup_buf struct buf expected = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&expected, "%d\n", (int)pids[i]);
+	assert_read(path, buf_text(&expected));
+}
+
+#define PROCS(path, ...)                                                  \
+	do {                                                              \
+		const pid_t pids_[] = { __VA_ARGS__ };                    \
+		assert_procs(path "/cgroup.procs", pids_, ARRAY_SIZE(pids_)); \
+	} while (0)
+#define THREADS(path, ...)                                                  \
+	do {                                                                \
+		const pid_t pids_[] = { __VA_ARGS__ };                      \
+		assert_procs(path "/cgroup.threads", pids_, ARRAY_SIZE(pids_)); \
+	} while (0)
+#define NONE(path) assert_read(path "/cgroup.procs", "")
+
+static inline void move(const char *dir, pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+	ck_assert_int_eq(write_pid(path, pid), 0);
+}
+
+static inline pid_t spawn_in(const char *dir)
+{
+	pid_t pid = fake_spawn(fake);
+
+	move(dir, pid);
+	return pid;
+}
+
 /* --- what was told --- */
 
 static inline void changes_forget(void)

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The emulator over real processes: forks, exits, kill, freeze, threads. */
+#include "children.h"
+#include "ctlfs/emul.h"
+
+static struct tasks *tasks;
+static struct tree *tree;
+
+static void emul_setup(void)
+{
+	struct emul_config config = { 0 };
+
+	ck_assert_int_eq(tasks_new(&tasks), 0);
+	config.tasks = tasks;
+	ck_assert_int_eq(emul_new(&config, &tree), 0);
+}
+
+static void emul_teardown(void)
+{
+	tree_destroy(tree);
+	tasks_free(tasks);
+}
+
+static uint64_t dir_new(const char *name)
+{
+	uint64_t node;
+
+	ck_assert_int_eq(tree->ops->mkdir(tree, &TREE_SELF, TREE_ROOT, name, 0755), 0);
+	ck_assert_int_eq(tree_walk(tree, name, &node), 0);
+	return node;
+}
+
+static void put(uint64_t dir, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof text, "%d", (int)pid);
+	ck_assert_int_eq(tree_write(tree, dir, "cgroup.procs", text), 0);
+}
+
+static bool lists(uint64_t dir, pid_t pid)
+{
+	cleanup_buf struct buf text = { 0 };
+	char line[16];
+
+	snprintf(line, sizeof line, "%d\n", (int)pid);
+	ck_assert_int_eq(tree_read(tree, dir, "cgroup.procs", &text), 0);
+	for (const char *at = buf_text(&text); (at = strstr(at, line)); at++) {
+		if (at == text.data || at[-1] == '\n')
+			return true;
+	}
+	return false;
+}
+
+static void assert_events(uint64_t dir, const char *expected)
+{
+	cleanup_buf struct buf text = { 0 };
+
+	ck_assert_int_eq(tree_read(tree, dir, "cgroup.events", &text), 0);
+	ck_assert_str_eq(buf_text(&text), expected);
+}
+
+START_TEST(emulator_follows_forks)
+{
+	uint64_t dir = dir_new("a"), other = dir_new("b"), node;
+	struct child c = start("multiply");
+	pid_t pids[3];
+
+	put(dir, c.pid);
+	say_go(&c);
+	for (int i = 0; i < 3; i++) {
+		pids[i] = reported(&c);
+		ck_assert(lists(dir, pids[i]));
+		ck_assert_int_eq(tree->ops->locate(tree, pids[i], &node), 0);
+		ck_assert_uint_eq(node, dir);
+	}
+	put(other, c.pid); /* alone: its children stay */
+	ck_assert(!lists(dir, c.pid) && lists(other, c.pid));
+	ck_assert(lists(dir, pids[0]) || pids[0] == c.pid);
+	ck_assert_int_eq(tree->ops->rmdir(tree, &TREE_SELF, TREE_ROOT, "a"), -EBUSY);
+	end(&c);
+	assert_events(other, "populated 0\nfrozen 0\n"); /* at once: it was waited for */
+	ck_assert_int_eq(tree->ops->rmdir(tree, &TREE_SELF, TREE_ROOT, "b"), 0);
+	eventually(tree->ops->rmdir(tree, &TREE_SELF, TREE_ROOT, "a") == 0);
+}
+END_TEST
+
+static void on_changed(void *data, uint64_t node)
+{
+	on_exited(data, (pid_t)(node & INT32_MAX), 0);
+}
+
+/* Nobody reads or asks: the exit itself tells. */
+START_TEST(emulator_tells_of_emptiness)
+{
+	struct told told = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+	uint64_t dir = dir_new("a");
+	struct child c = start("be_quiet");
+	struct stat st;
+
+	tree->changed_data = &told;
+	tree->changed = on_changed;
+	put(dir, c.pid);
+	assert_events(dir, "populated 1\nfrozen 0\n");
+	ck_assert_uint_eq(count_told(&told), 1);
+	ck_assert_int_eq(tree->ops->stat(tree, dir, "cgroup.events", &st), 0);
+	close(c.go);
+	wait_told(&told, 2);
+	ck_assert_int_eq(told.pid, (pid_t)st.st_ino);
+	assert_events(dir, "populated 0\nfrozen 0\n");
+	ck_assert_int_eq(waitpid(c.pid, NULL, 0), c.pid);
+	ck_assert_uint_eq(count_told(&told), 2);
+	close(c.report);
+}
+END_TEST
+
+static size_t count_tagged(uint64_t dir)
+{
+	cleanup_buf struct buf text = { 0 };
+	size_t n = 0;
+
+	ck_assert_int_eq(tree_read(tree, dir, "cgroup.procs", &text), 0);
+	for (const char *at = buf_text(&text); *at; at++)
+		n += *at == '\n';
+	return n;
+}
+
+START_TEST(emulator_kills_a_swarm)
+{
+	uint64_t dir = dir_new("a");
+	struct child c = start("swarm");
+	int status;
+
+	put(dir, c.pid);
+	say_go(&c);
+	reported(&c); /* in the middle of it */
+	ck_assert_int_eq(tree_write(tree, dir, "cgroup.kill", "1"), 0);
+	ck_assert_int_eq(waitpid(c.pid, &status, 0), c.pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	eventually(count_tagged(dir) == 0);
+	ck_assert_int_eq(tree->ops->rmdir(tree, &TREE_SELF, TREE_ROOT, "a"), 0);
+	close(c.go);
+	close(c.report);
+}
+END_TEST
+
+START_TEST(emulator_freezes)
+{
+	uint64_t dir = dir_new("a");
+	struct child c = start("be_quiet");
+	int status;
+
+	put(dir, c.pid);
+	ck_assert_int_eq(tree_write(tree, dir, "cgroup.freeze", "1"), 0);
+	assert_events(dir, "populated 1\nfrozen 1\n");
+	ck_assert_int_eq(waitpid(c.pid, &status, WUNTRACED), c.pid);
+	ck_assert(WIFSTOPPED(status));
+	ck_assert_int_eq(tree_write(tree, dir, "cgroup.freeze", "0"), 0);
+	ck_assert_int_eq(waitpid(c.pid, &status, WCONTINUED), c.pid);
+	ck_assert(WIFCONTINUED(status));
+	end(&c);
+}
+END_TEST
+
+START_TEST(emulator_moves_threads)
+{
+	uint64_t dir = dir_new("a"), inner;
+	struct child c = start("have_threads");
+	struct seen seen = { 0 };
+	cleanup_buf struct buf text = { 0 };
+	char line[16];
+
+	ck_assert_int_eq(tree->ops->mkdir(tree, &TREE_SELF, dir, "t", 0755), 0);
+	ck_assert_int_eq(tree_walk(tree, "a/t", &inner), 0);
+	ck_assert_int_eq(tree_write(tree, inner, "cgroup.type", "threaded"), 0);
+	put(dir, c.pid);
+	ck_assert_int_eq(tasks->ops->threads(tasks, c.pid, on_thread, &seen), 0);
+	snprintf(line, sizeof line, "%d\n", (int)seen.pids[2]);
+	ck_assert_int_eq(tree_write(tree, inner, "cgroup.threads", line), 0);
+	ck_assert_int_eq(tree_read(tree, inner, "cgroup.threads", &text), 0);
+	ck_assert_str_eq(buf_text(&text), line);
+	end(&c);
+	assert_events(dir, "populated 0\nfrozen 0\n");
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *suite;
+	TCase *tc = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	be_child(argc, argv);
+	suite = suite_create("emul_real");
+	tcase_add_checked_fixture(tc, emul_setup, emul_teardown);
+	tcase_set_timeout(tc, 300);
+	tcase_add_test(tc, emulator_follows_forks);
+	tcase_add_test(tc, emulator_tells_of_emptiness);
+	tcase_add_test(tc, emulator_kills_a_swarm);
+	tcase_add_test(tc, emulator_freezes);
+	tcase_add_test(tc, emulator_moves_threads);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
