@@ -265,6 +265,14 @@ class Leftovers(Case):
                                  env=environment(TMPDIR=self.directory,
                                                  XDG_RUNTIME_DIR=self.directory))
 
+    def settled(self, mark):
+        """The processes of a run once its command and the two children are what they will be."""
+        pids = marked(mark)
+        names = list(map(describe, pids))
+        others = [name for name in names if f"({CTLFS} run " not in name]
+        ready = len(others) == 3 and all(name.endswith("(sleep 1000)") for name in others)
+        return ready and len(names) > 4 and (pids, names)
+
     def check_nothing_left(self, mark, killed):
         try:
             wait_for(lambda: not marked(mark), "the end of every process")
@@ -284,10 +292,9 @@ class Leftovers(Case):
         while number < count:
             mark, run = self.start(f"one{number}")
             with run:
-                pids = wait_for(lambda: len(marked(mark)) >= 6 and marked(mark),
-                                "supervisor, daemon, init, command and two children")
+                pids, names = wait_for(lambda: self.settled(mark),
+                                       "supervisor, daemon, init, command and two children")
                 count = len(pids)
-                names = list(map(describe, pids))
                 victim = f"kill -9 {names[number]} of {names}"
                 os.kill(pids[number], signal.SIGKILL)
                 if names[number].endswith("(sleep 1000)"):
