@@ -97,7 +97,8 @@ asan: ## unit and mount tests under AddressSanitizer and UBSan
 	.ci/install-packages build test lint
 	$(MAKE) BUILD=build/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" \
 		OPT=-O1 HARDENING=-fPIE all tests
-	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp CTLFS_BUILD=build/asan tests/run unit mount
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp CTLFS_BUILD=build/asan \
+		tests/run unit mount
 
 tsan: ## unit and mount tests under ThreadSanitizer
 	.ci/install-packages build test lint

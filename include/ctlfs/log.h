@@ -4,7 +4,8 @@
 #define CTLFS_LOG_H
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* silent unless log_verbose() */
+void log_info(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2))); /* silent unless log_verbose() */
 void log_verbose(void);
 
 #endif

@@ -24,7 +24,8 @@ struct server_config {
 
 #define SERVER_SPIN_USEC 50
 
-/* How to mount: needs CAP_SYS_ADMIN over the mount namespace, or fusermount3 for an ordinary user. */
+/* How to mount: needs CAP_SYS_ADMIN over the mount namespace, or fusermount3 for an ordinary user.
+ */
 struct mount_config {
 	const char *mountpoint;
 	bool allow_other;

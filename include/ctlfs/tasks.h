@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where the emulator gets processes, CPUs and the clock from: the running kernel (src/host/tasks.c),
- * or a test in virtual time. Pids are as the caller of these functions sees them.
+ * Where the emulator gets processes, CPUs and the clock from: the running kernel
+ * (src/host/tasks.c), or a test in virtual time. Pids are as the caller of these functions sees
+ * them.
  *
  * A process carries a tag: a number that its children inherit over fork and exec, exactly. The
  * real source keeps it in the soft limit of RLIMIT_RTTIME (no effect on what is not real-time).
@@ -19,7 +20,8 @@
 
 struct tasks;
 
-/* A tag: magic (16 bits), instance of the emulator (16 bits, not 0), number of a cgroup (32 bits). */
+/* A tag: magic (16 bits), instance of the emulator (16 bits, not 0), number of a cgroup (32 bits).
+ */
 #define TASK_TAG_MAGIC 0x6374ULL
 #define TASK_TAG(instance, number) \
 	(TASK_TAG_MAGIC << 48 | (uint64_t)(uint16_t)(instance) << 32 | (uint32_t)(number))
@@ -91,7 +93,8 @@ struct tasks_ops {
 	/* Replaces each of tids[n] by what reader calls it: 0 if it cannot see it. */
 	int (*show)(struct tasks *t, pid_t reader, pid_t *tids, size_t n);
 
-	/* Sends sig to the process, if it is still the one that started at start. -ESRCH, -EPERM. */
+	/* Sends sig to the process, if it is still the one that started at start. -ESRCH, -EPERM.
+	 */
 	int (*kill)(struct tasks *t, pid_t pid, uint64_t start, int sig);
 	/* Keeps all threads of the process on the first count CPUs; 0: on all. -ESRCH, -EPERM. */
 	int (*spread)(struct tasks *t, pid_t pid, unsigned count);
@@ -99,8 +102,8 @@ struct tasks_ops {
 	/* Who is told of exits. NULL: nobody; returns only when no call is under way. Must not be
 	 * called with a lock held that exited takes. */
 	void (*on_exit)(struct tasks *t, task_exited *exited, void *data);
-	/* Asks to be told when the process exits; told also if it already has. -ESRCH; -EMFILE if no
-	 * more can be watched: the caller looks for itself. */
+	/* Asks to be told when the process exits; told also if it already has. -ESRCH; -EMFILE if
+	 * no more can be watched: the caller looks for itself. */
 	int (*watch)(struct tasks *t, pid_t pid, uint64_t start);
 	void (*unwatch)(struct tasks *t, pid_t pid, uint64_t start); /* unknown ones are fine */
 	/* Returns when all exits before this call have been told. Locks as for on_exit. */

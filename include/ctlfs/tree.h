@@ -27,7 +27,8 @@
 struct tree;
 struct tree_file;
 
-/* On whose behalf: ids as the daemon sees them; pid is a thread id, 0 if invisible to the daemon. */
+/* On whose behalf: ids as the daemon sees them; pid is a thread id, 0 if invisible to the daemon.
+ */
 struct caller {
 	pid_t pid;
 	uid_t uid;
@@ -91,12 +92,12 @@ struct tree_file {
 
 struct tree {
 	const struct tree_ops *ops;
-	/* Directories change through these ops only (emulator), so that their entries and attributes
-	 * may be cached without end. */
+	/* Directories change through these ops only (emulator), so that their entries and
+	 * attributes may be cached without end. */
 	bool exclusive;
-	/* Called, possibly from a thread of the backend and with its locks held, when the content of
-	 * a notifying file (cgroup.events ...) changed, or a directory vanished: must not call back.
-	 * Set by the front end before the tree is used; may be NULL. */
+	/* Called, possibly from a thread of the backend and with its locks held, when the content
+	 * of a notifying file (cgroup.events ...) changed, or a directory vanished: must not call
+	 * back. Set by the front end before the tree is used; may be NULL. */
 	void (*changed)(void *data, uint64_t node);
 	void *changed_data;
 };

@@ -12,7 +12,8 @@
 /* Notes the reason and returns -errnum. The last reason of a request wins. */
 int refuse(int errnum, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The reason noted by this thread since the last take, "" if none; valid until the next refuse(). */
+/* The reason noted by this thread since the last take, "" if none; valid until the next refuse().
+ */
 const char *why_take(void);
 
 #endif

@@ -51,15 +51,6 @@ int backend_open_kernel(struct backend *b, const char *dir)
 	return r < 0 ? r : open_view(b);
 }
 
-/* The kernel's top cgroup has no write bit, which root does not need. A user gets a tree as it would
- * be delegated to him. */
-static int make_writable(struct tree *t)
-{
-	struct stat attr = { .st_mode = S_IFDIR | 0755 };
-
-	return t->ops->setattr(t, &TREE_SELF, TREE_ROOT, &attr, TREE_SET_MODE);
-}
-
 int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread)
 {
 	struct emul_config config = { .uid = uid, .gid = gid, .spread = spread };
@@ -71,8 +62,6 @@ int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread)
 		return r;
 	config.tasks = b->tasks;
 	r = emul_new(&config, &b->tree);
-	if (r == 0 && uid != 0)
-		r = make_writable(b->tree);
 	if (r < 0) {
 		backend_close(b);
 		return r;

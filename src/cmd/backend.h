@@ -36,8 +36,8 @@ void backend_close(struct backend *b);
  * absolute directory. NULL: the mount's top. -ENOENT, with the reason noted. */
 int backend_directory(const char *root, struct buf *out);
 
-/* 0 if dir is a cgroup that may be written and has the controllers (names with blanks between); else
- * -errno, with the reason noted. Changes nothing. */
+/* 0 if dir is a cgroup that may be written and has the controllers (names with blanks between);
+ * else -errno, with the reason noted. Changes nothing. */
 int backend_usable(const char *dir, const char *controllers);
 
 /* Is word one of the words of text, which have white space between them? */

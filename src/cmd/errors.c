@@ -17,10 +17,15 @@
 static const struct option_row no_rows[] = { { NULL } };
 
 static const struct command_line line = {
-	"errors", "[DIRECTORY]",
-	"Shows the latest refused operations, oldest first, and why they were refused: of the ctlfs "
+	"errors",
+	"[DIRECTORY]",
+	"Shows the latest refused operations, oldest first, and why they were refused: of the "
+	"ctlfs "
 	"mounted on DIRECTORY, else of $CTLFS_MOUNT ('ctlfs run' sets it), else of the only one.",
-	no_rows, 0, 1, false,
+	no_rows,
+	0,
+	1,
+	false,
 };
 
 int cmd_errors(int argc, char **argv)

@@ -87,7 +87,8 @@ static error_t check_operands(struct parsing *p)
 	return EINVAL;
 }
 
-/* The row that a word of the command line means, as getopt_long() finds it; NULL if none or many. */
+/* The row that a word of the command line means, as getopt_long() finds it; NULL if none or many.
+ */
 static const struct option_row *find_row(const struct option_row *rows, const char *word)
 {
 	const struct option_row *found = NULL;
@@ -179,7 +180,8 @@ static struct argp_option *argp_rows(const struct option_row *rows, size_t n, ch
 		o[i].doc = row->help;
 		if (!row->help)
 			o[i].flags = OPTION_HIDDEN;
-		if (row->preset && asprintf(&docs[i], "%s (default: %s)", row->help, row->preset) >= 0)
+		if (row->preset &&
+		    asprintf(&docs[i], "%s (default: %s)", row->help, row->preset) >= 0)
 			o[i].doc = docs[i];
 	}
 	if (o)

@@ -13,8 +13,8 @@
 
 struct option_row;
 
-/* Stores text (NULL for a switch) into the field. 0 or -errno; refuse() if there is more to say than
- * that text is not what was expected. text lives as long as argv. */
+/* Stores text (NULL for a switch) into the field. 0 or -errno; refuse() if there is more to say
+ * than that text is not what was expected. text lives as long as argv. */
 typedef int option_parse(const struct option_row *row, const char *text, void *field);
 
 struct option_row {

@@ -27,7 +27,7 @@ static int option_set(const struct option_row *row, const char *text, void *opti
 	char **grown;
 
 	(void)row;
-	if (!len || !text[len] || memchr(text, '/', len) || !memchr(text, '.', len))
+	if (*text == '.' || !text[len] || memchr(text, '/', len) || !memchr(text, '.', len))
 		return -EINVAL;
 	grown = reallocarray(o->sets, o->n_sets + 1, sizeof *grown);
 	if (!grown)
@@ -66,12 +66,17 @@ static const struct option_row rows[] = {
 };
 
 const struct command_line run_line = {
-	"run", "[--] COMMAND [ARGUMENT...]",
-	"Runs COMMAND in a cgroup of its own, with a /sys/fs/cgroup, a /proc and CPUs that show its "
+	"run",
+	"[--] COMMAND [ARGUMENT...]",
+	"Runs COMMAND in a cgroup of its own, with a /sys/fs/cgroup, a /proc and CPUs that show "
+	"its "
 	"own limits. An ordinary user appears as root of a user namespace inside.\v"
 	"The exit status is that of COMMAND, 128+N if signal N ended it, 125 if ctlfs failed, 126 "
 	"if COMMAND cannot be executed, 127 if there is none.",
-	rows, 1, -1, true,
+	rows,
+	1,
+	-1,
+	true,
 };
 
 void run_options_free(struct run_options *o)

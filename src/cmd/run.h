@@ -9,8 +9,8 @@
  *  `- init    process 1 of the pid namespace: the mounts that need to be made there, the command,
  *             orphans; its end is the end of all processes in the namespace
  *
- * If the supervisor dies the kernel ends the other two (PR_SET_PDEATHSIG), and with the last process
- * of the mount namespace the mounts are gone.
+ * If the supervisor dies the kernel ends the other two (PR_SET_PDEATHSIG), and with the last
+ * process of the mount namespace the mounts are gone.
  */
 #ifndef CTLFS_CMD_RUN_H
 #define CTLFS_CMD_RUN_H

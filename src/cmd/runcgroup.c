@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The cgroup of `ctlfs run`: "/run" of an emulator of its own, or "ctlfs.PID.START" in the top of the
- * kernel's cgroup2 mount or, where that may not be written, in the cgroup we were started in. PID and
- * START are the daemon's: what a killed one left behind is removed by the next.
+ * The cgroup of `ctlfs run`: "/run" of an emulator of its own, or "ctlfs.PID.START" in the top of
+ * the kernel's cgroup2 mount or, where that may not be written, in the cgroup we were started in.
+ * PID and START are the daemon's: what a killed one left behind is removed by the next.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -113,8 +113,8 @@ int run_init(const struct run_init *i)
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
-	/* Out of the command's process group: what is sent to that reaches the command once. And not
-	 * in the way of who waits for the end of the command's input or output. */
+	/* Out of the command's process group: what is sent to that reaches the command once. And
+	 * not in the way of who waits for the end of the command's input or output. */
 	setpgid(0, 0);
 	serve_null_fds(0, 1);
 	return follow(i, command);

@@ -153,7 +153,8 @@ void events_update(struct cgroup *cg);
 
 /* --- usage.c --- */
 
-void usage_sample(struct member *m); /* once in an operation; a process that is gone keeps its last */
+void usage_sample(
+	struct member *m); /* once in an operation; a process that is gone keeps its last */
 void usage_join(struct member *m, struct cgroup *cg); /* what it uses now counts in cg */
 void usage_leave(struct member *m, struct cgroup *cg); /* ... no more; CPU time stays */
 void usage_threads(struct cgroup *cg, int threads); /* threads placed in or out */

@@ -55,7 +55,8 @@ static int css_new(struct cgroup *cg, int ctrl, const struct caller *who)
 	struct css *css;
 
 	if (rows_clash(cg, c->id, &name))
-		return refuse(EEXIST, "the child cgroup \"%s\" of \"%s\" has the name of a file of %s",
+		return refuse(EEXIST,
+			      "the child cgroup \"%s\" of \"%s\" has the name of a file of %s",
 			      name, cg->name, c->name);
 	css = calloc(1, c->css_size);
 	if (!css)
@@ -193,9 +194,10 @@ static int reduce_change(const struct cgroup *cg, struct change *change)
 		const struct cgroup *user;
 
 		if ((change->enable & BIT_OF(i)) && !(granted & BIT_OF(i)))
-			return refuse(ENOENT, "%s is not in cgroup.controllers: %s", emul_ctrl_names[i],
-				      emul_controllers[i] ? "the parent's subtree_control lacks it" :
-							    "it is not available here");
+			return refuse(ENOENT, "%s is not in cgroup.controllers: %s",
+				      emul_ctrl_names[i],
+				      emul_controllers[i] ? "the parent's subtree_control lacks it"
+							  : "it is not available here");
 		if (!(change->disable & BIT_OF(i)))
 			continue;
 		user = child_using(cg, i);

@@ -48,8 +48,9 @@ static int show_procs(struct emul_open *f, const struct caller *reader, struct b
 	struct cgroup *cg = f->cg;
 
 	if (cg->threaded)
-		return refuse(EOPNOTSUPP, "the processes of a threaded cgroup are listed in its thread "
-					  "root; see cgroup.threads");
+		return refuse(EOPNOTSUPP,
+			      "the processes of a threaded cgroup are listed in its thread "
+			      "root; see cgroup.threads");
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg)) {
 		if (at != cg && (!cg->nr_threaded_children || type_domain(at) != cg))
 			continue;
@@ -211,7 +212,8 @@ static int write_kill(struct emul_open *f, const struct caller *who, char *text)
 	if (!on)
 		return refuse(ERANGE, "only 1 can be written");
 	if (f->cg->threaded)
-		return refuse(EOPNOTSUPP, "processes are killed in a domain, not in a threaded cgroup");
+		return refuse(EOPNOTSUPP,
+			      "processes are killed in a domain, not in a threaded cgroup");
 	return kill_all(f->cg);
 }
 

@@ -266,7 +266,8 @@ static int op_open(struct tree *t, const struct caller *who, uint64_t node, int 
 	struct emul *e = emul_of(t);
 	int r;
 
-	(void)flags; /* modes are the front end's; a row that cannot be read or written says EINVAL */
+	(void)flags; /* modes are the front end's; a row that cannot be read or written says EINVAL
+		      */
 	emul_enter(e, false);
 	r = file_open(e, who, node, ret_file);
 	emul_leave(e);

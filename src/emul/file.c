@@ -22,7 +22,8 @@ static int check_alive(const struct emul_open *f)
 
 	if (cg->dead)
 		return refuse(ENODEV, "the cgroup has been removed");
-	if (f->ctrl != CTRL_NONE && (!cg->css[f->ctrl] || cg->css[f->ctrl]->serial != f->css_serial))
+	if (f->ctrl != CTRL_NONE &&
+	    (!cg->css[f->ctrl] || cg->css[f->ctrl]->serial != f->css_serial))
 		return refuse(ENODEV, "%s was disabled after the file had been opened",
 			      emul_ctrl_names[f->ctrl]);
 	if ((f->row->flags & ROW_PRESSURE) && !cg->pressure)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Writes to cgroup.procs and cgroup.threads: __cgroup_procs_write() and what it checks, in its
- * order. A process outside the emulator counts as one of the root; only its owner or uid 0 may bring
- * it in, since there is no cgroup above both whose owner could decide.
+ * order. A process outside the emulator counts as one of the root; only its owner or uid 0 may
+ * bring it in, since there is no cgroup above both whose owner could decide.
  */
 #include <errno.h>
 
@@ -66,9 +66,10 @@ static int may_move(const struct move *mv, const struct caller *opener)
 		return -ENOENT;
 	attr_stat(common, row.slot, &row, &st);
 	if (!attr_may_write(&st, opener))
-		return refuse(EACCES, "cgroup.procs of the common ancestor \"%s\" is not writable for "
-				      "uid %u", common->parent ? common->name : "/",
-			      (unsigned)opener->uid);
+		return refuse(EACCES,
+			      "cgroup.procs of the common ancestor \"%s\" is not writable for "
+			      "uid %u",
+			      common->parent ? common->name : "/", (unsigned)opener->uid);
 	if (!mv->member && opener->uid && opener->uid != mv->info.uid)
 		return refuse(EACCES, "process %d belongs to uid %u", (int)mv->info.pid,
 			      (unsigned)mv->info.uid);
@@ -84,8 +85,9 @@ static int vet_destination(const struct cgroup *to)
 	if (to->threaded || type_can_be_thread_root(to))
 		return 0;
 	if (to->subtree_control)
-		return refuse(EBUSY, "the cgroup's subtree_control is not empty (no internal processes "
-				     "rule)");
+		return refuse(EBUSY,
+			      "the cgroup's subtree_control is not empty (no internal processes "
+			      "rule)");
 	return 0;
 }
 
@@ -96,8 +98,10 @@ static int set_tag(const struct move *mv)
 	int r = t->ops->set_tag(t, mv->info.pid, TASK_TAG(e->instance, mv->to->id));
 
 	if (r == -EPERM || r == -EACCES)
-		return refuse(EACCES, "ctlfs may not change the limits of process %d (another user's, "
-				      "or a hard limit on RLIMIT_RTTIME)", (int)mv->info.pid);
+		return refuse(EACCES,
+			      "ctlfs may not change the limits of process %d (another user's, "
+			      "or a hard limit on RLIMIT_RTTIME)",
+			      (int)mv->info.pid);
 	if (r < 0)
 		return r;
 	e->moves++;
@@ -123,7 +127,8 @@ void emul_spread(struct cgroup *cg)
 {
 	if (!cg->emul->config.spread)
 		return;
-	members_refresh(cg->emul, false); /* also those born since: their parent was spread before */
+	members_refresh(cg->emul,
+			false); /* also those born since: their parent was spread before */
 	members_each(cg, visit_spread, NULL);
 }
 
@@ -195,7 +200,8 @@ static int migrate(struct emul_open *f, const struct caller *who, char *text, bo
 	if (r < 0)
 		return r;
 	if (!whole && type_domain(mv.from) != type_domain(mv.to))
-		return refuse(EOPNOTSUPP, "a single thread cannot leave its process's resource domain");
+		return refuse(EOPNOTSUPP,
+			      "a single thread cannot leave its process's resource domain");
 	if (mv.info.exited)
 		return 0; /* a zombie: nothing is left to move */
 	return whole ? move_process(&mv) : move_thread(&mv);

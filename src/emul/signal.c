@@ -108,6 +108,7 @@ int kill_all(struct cgroup *cg)
 			return r;
 	}
 	if (round.refused)
-		return refuse(EPERM, "process %d may not be signalled by ctlfs", (int)round.refused);
+		return refuse(EPERM, "process %d may not be signalled by ctlfs",
+			      (int)round.refused);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Threads of threaded cgroups. A tag is a process's, so where a single thread is that left its
- * process's cgroup is kept here. A new thread begins in its process's cgroup. When no thread is left
- * there, the process follows one of its threads, and its children start where that is.
+ * process's cgroup is kept here. A new thread begins in its process's cgroup. When no thread is
+ * left there, the process follows one of its threads, and its children start where that is.
  */
 #include <errno.h>
 

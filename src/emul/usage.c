@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What members use. A member is sampled when somebody asks, and the difference to its last sample is
- * added to its cgroup and all ancestors, so that reading a sum costs nothing more. CPU time and
+ * What members use. A member is sampled when somebody asks, and the difference to its last sample
+ * is added to its cgroup and all ancestors, so that reading a sum costs nothing more. CPU time and
  * faults stay where they were used, also after the member moved, exited, or its cgroup was removed;
  * memory goes with the member. Threads placed in other cgroups count there as threads only.
  */

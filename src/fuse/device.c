@@ -30,10 +30,12 @@ static int open_device(int *ret_fd)
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
-		return refuse(ENOENT, "/dev/fuse is missing: load the kernel module fuse "
-				      "(modprobe fuse), or pass the device in (--device /dev/fuse)");
+		return refuse(ENOENT,
+			      "/dev/fuse is missing: load the kernel module fuse "
+			      "(modprobe fuse), or pass the device in (--device /dev/fuse)");
 	if (fd < 0 && errno == ENODEV)
-		return refuse(ENODEV, "the kernel has no FUSE: load the module fuse (modprobe fuse)");
+		return refuse(ENODEV,
+			      "the kernel has no FUSE: load the module fuse (modprobe fuse)");
 	if (fd < 0)
 		return refuse(errno, "/dev/fuse cannot be opened: %s; let this user read and write "
 				     "it (chmod 666 /dev/fuse)", strerror(errno));

@@ -147,7 +147,8 @@ static struct fuse_pollhandle *take_due(struct events *ev)
 }
 
 /* Marks every open file of node, once: who has been woken may read and poll again before the last
- * one is. Then wakes those that somebody polled, one at a time since waking writes to the device. */
+ * one is. Then wakes those that somebody polled, one at a time since waking writes to the device.
+ */
 static void wake(struct events *ev, uint64_t node)
 {
 	struct fuse_pollhandle *waiting;

@@ -145,7 +145,8 @@ void events_add(struct handle *h); /* a notifying file was opened */
 void events_remove(struct handle *h);
 void events_read(struct handle *h); /* h is about to be read from offset 0 */
 bool events_is_echo(fuse_req_t req); /* the events thread's own open */
-void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
+void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+	     struct fuse_pollhandle *ph);
 
 /* ctl.c */
 const char *ctl_name(size_t row); /* NULL past the end */

@@ -145,7 +145,8 @@ static unsigned watched_max(void)
 	unsigned max = WATCHED_MIN;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / FDS_SPARED > max)
-		max = limit.rlim_cur > UINT32_MAX ? UINT32_MAX : (unsigned)limit.rlim_cur / FDS_SPARED;
+		max = limit.rlim_cur > UINT32_MAX ? UINT32_MAX
+						  : (unsigned)limit.rlim_cur / FDS_SPARED;
 	return max;
 }
 

@@ -72,8 +72,8 @@ int taskstat_memory(int dirfd, pid_t pid, struct taskmem *ret_mem)
 	cleanup_buf struct buf text = { 0 };
 	struct taskmem mem = { 0 };
 	const struct keyed keys[] = {
-		{ "RssAnon:", &mem.anon }, { "RssFile:", &mem.file },	  { "RssShmem:", &mem.shmem },
-		{ "VmPTE:", &mem.pagetables }, { "VmSwap:", &mem.swap },
+		{"RssAnon:", &mem.anon},     {"RssFile:", &mem.file}, {"RssShmem:", &mem.shmem},
+		{"VmPTE:", &mem.pagetables}, {"VmSwap:", &mem.swap},
 	};
 	int r = read_file(dirfd, pid, "status", &text);
 

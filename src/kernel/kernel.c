@@ -265,7 +265,8 @@ static int open_root(struct kernel *k, const char *path)
 	struct statfs fs;
 	struct statx x;
 
-	/* open_by_handle_at() takes no O_PATH fd; without the right to read there are no handles. */
+	/* open_by_handle_at() takes no O_PATH fd; without the right to read there are no handles.
+	 */
 	k->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->root < 0 && errno == EACCES)
 		k->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

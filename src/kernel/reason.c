@@ -21,34 +21,33 @@ struct reason {
 };
 
 static const struct reason refusals[] = {
-	{ SUBTREE_CONTROL, ENOENT,
-	  "a controller is not in the cgroup's cgroup.controllers: the parent does not grant it" },
-	{ SUBTREE_CONTROL, EOPNOTSUPP,
-	  "a threaded cgroup, or one with threaded children, has threaded controllers only" },
-	{ "cgroup.procs", EBUSY,
-	  "the cgroup has controllers in cgroup.subtree_control (no internal processes rule)" },
-	{ "cgroup.threads", EBUSY,
-	  "the cgroup has controllers in cgroup.subtree_control (no internal processes rule)" },
-	{ "cgroup.threads", EOPNOTSUPP,
-	  "a thread stays within its process' threaded subtree" },
-	{ "cgroup.procs", EOPNOTSUPP, "the cgroup's cgroup.type does not take processes" },
-	{ "cgroup.[pt]*s", EACCES,
-	  "whoever opened the file may not write cgroup.procs of the common ancestor" },
-	{ "cgroup.[pt]*s", ENOENT,
-	  "source and target are not both in the cgroup namespace of whoever opened the file" },
-	{ "cgroup.[pt]*s", ESRCH, "no process has this number in the writer's pid namespace" },
-	{ "cgroup.[pt]*s", EINVAL, "not a pid, or a kernel thread" },
-	{ "cgroup.type", EOPNOTSUPP,
-	  "the cgroup is populated, has domain controllers, or its parent cannot be a thread root" },
-	{ "cgroup.kill", EOPNOTSUPP, "not in a threaded cgroup" },
-	{ "*.pressure", EBUSY, "this open file has a trigger already" },
-	{ "memory.reclaim", EAGAIN, "less could be reclaimed than was asked for" },
-	{ "cpuset.*", ENOSPC, "the cgroup has processes and would have no CPU or node left" },
-	{ "*", E2BIG, "more than 4096 bytes in one write" },
-	{ "io.*", ENODEV, "no such device, or the cgroup has been removed" },
-	{ "*", ENODEV, "the cgroup has been removed" },
-	{ "*", EPERM,
-	  "at the top of a cgroup namespace only files that may be delegated are written" },
+	{SUBTREE_CONTROL, ENOENT,
+	 "a controller is not in the cgroup's cgroup.controllers: the parent does not grant it"},
+	{SUBTREE_CONTROL, EOPNOTSUPP,
+	 "a threaded cgroup, or one with threaded children, has threaded controllers only"},
+	{"cgroup.procs", EBUSY,
+	 "the cgroup has controllers in cgroup.subtree_control (no internal processes rule)"},
+	{"cgroup.threads", EBUSY,
+	 "the cgroup has controllers in cgroup.subtree_control (no internal processes rule)"},
+	{"cgroup.threads", EOPNOTSUPP, "a thread stays within its process' threaded subtree"},
+	{"cgroup.procs", EOPNOTSUPP, "the cgroup's cgroup.type does not take processes"},
+	{"cgroup.[pt]*s", EACCES,
+	 "whoever opened the file may not write cgroup.procs of the common ancestor"},
+	{"cgroup.[pt]*s", ENOENT,
+	 "source and target are not both in the cgroup namespace of whoever opened the file"},
+	{"cgroup.[pt]*s", ESRCH, "no process has this number in the writer's pid namespace"},
+	{"cgroup.[pt]*s", EINVAL, "not a pid, or a kernel thread"},
+	{"cgroup.type", EOPNOTSUPP,
+	 "the cgroup is populated, has domain controllers, or its parent cannot be a thread root"},
+	{"cgroup.kill", EOPNOTSUPP, "not in a threaded cgroup"},
+	{"*.pressure", EBUSY, "this open file has a trigger already"},
+	{"memory.reclaim", EAGAIN, "less could be reclaimed than was asked for"},
+	{"cpuset.*", ENOSPC, "the cgroup has processes and would have no CPU or node left"},
+	{"*", E2BIG, "more than 4096 bytes in one write"},
+	{"io.*", ENODEV, "no such device, or the cgroup has been removed"},
+	{"*", ENODEV, "the cgroup has been removed"},
+	{"*", EPERM,
+	 "at the top of a cgroup namespace only files that may be delegated are written"},
 };
 
 static const char *const read_only[] = {
@@ -58,31 +57,31 @@ static const char *const read_only[] = {
 
 /* What a file accepts: for EINVAL and ERANGE. */
 static const struct reason values[] = {
-	{ SUBTREE_CONTROL, 0, "controllers as +NAME or -NAME, separated by spaces" },
-	{ "cgroup.type", 0, "\"threaded\"" },
-	{ "cgroup.kill", 0, "1" },
-	{ "cgroup.freeze", 0, ZERO_ONE },
-	{ "cgroup.pressure", 0, ZERO_ONE },
-	{ "cgroup.max.*", 0, "a number from 0, or \"max\"" },
-	{ "cpu.weight", 0, "1 to 10000, unless cpu.idle is 1" },
-	{ "cpu.weight.nice", 0, "-20 to 19, unless cpu.idle is 1" },
-	{ "cpu.idle", 0, ZERO_ONE },
-	{ "cpu.max", 0,
-	  "QUOTA or \"max\", and optionally PERIOD, in microseconds: both at least 1000, the period "
-	  "at most 1000000, the quota not below cpu.max.burst" },
-	{ "cpu.max.burst", 0, "microseconds up to the quota of cpu.max" },
-	{ "cpuset.cpus.partition", 0, "\"member\", \"root\" or \"isolated\"" },
-	{ "cpuset.*", 0, "a list such as 0-2,5 of what the machine has" },
-	{ "memory.oom.group", 0, ZERO_ONE },
-	{ "memory.zswap.writeback", 0, ZERO_ONE },
-	{ "*.pressure", 0,
-	  "\"some\" or \"full\", then a threshold and a window in microseconds, the window at most "
-	  "10000000 and for users without CAP_SYS_RESOURCE a multiple of 2000000" },
-	{ "memory.*", 0, BYTES },
-	{ "hugetlb.*", 0, BYTES },
-	{ "pids.max", 0, "a number below the machine's largest, or \"max\"" },
-	{ "io.max", 0, "MAJ:MIN and then rbps=, wbps=, riops= or wiops= with a number or \"max\"" },
-	{ "io.weight", 0, "[default|MAJ:MIN] and a weight of 1 to 10000" },
+	{SUBTREE_CONTROL, 0, "controllers as +NAME or -NAME, separated by spaces"},
+	{"cgroup.type", 0, "\"threaded\""},
+	{"cgroup.kill", 0, "1"},
+	{"cgroup.freeze", 0, ZERO_ONE},
+	{"cgroup.pressure", 0, ZERO_ONE},
+	{"cgroup.max.*", 0, "a number from 0, or \"max\""},
+	{"cpu.weight", 0, "1 to 10000, unless cpu.idle is 1"},
+	{"cpu.weight.nice", 0, "-20 to 19, unless cpu.idle is 1"},
+	{"cpu.idle", 0, ZERO_ONE},
+	{"cpu.max", 0,
+	 "QUOTA or \"max\", and optionally PERIOD, in microseconds: both at least 1000, the period "
+	 "at most 1000000, the quota not below cpu.max.burst"},
+	{"cpu.max.burst", 0, "microseconds up to the quota of cpu.max"},
+	{"cpuset.cpus.partition", 0, "\"member\", \"root\" or \"isolated\""},
+	{"cpuset.*", 0, "a list such as 0-2,5 of what the machine has"},
+	{"memory.oom.group", 0, ZERO_ONE},
+	{"memory.zswap.writeback", 0, ZERO_ONE},
+	{"*.pressure", 0,
+	 "\"some\" or \"full\", then a threshold and a window in microseconds, the window at most "
+	 "10000000 and for users without CAP_SYS_RESOURCE a multiple of 2000000"},
+	{"memory.*", 0, BYTES},
+	{"hugetlb.*", 0, BYTES},
+	{"pids.max", 0, "a number below the machine's largest, or \"max\""},
+	{"io.max", 0, "MAJ:MIN and then rbps=, wbps=, riops= or wiops= with a number or \"max\""},
+	{"io.weight", 0, "[default|MAJ:MIN] and a weight of 1 to 10000"},
 };
 
 static const char *lookup(const struct reason *rows, size_t n, const char *name, int errnum)
@@ -174,8 +173,9 @@ int reason_read(const char *name, int errnum)
 int reason_mkdir(int errnum)
 {
 	if (errnum == EAGAIN)
-		return refuse(errnum, "cgroup.max.depth or cgroup.max.descendants of this cgroup or "
-				      "one above is reached");
+		return refuse(errnum,
+			      "cgroup.max.depth or cgroup.max.descendants of this cgroup or "
+			      "one above is reached");
 	if (errnum == EINVAL)
 		return refuse(errnum, "a cgroup's name has no newline");
 	if (errnum == EACCES)

@@ -226,7 +226,8 @@ def unmount_below(directory):
 class Mount:
     """`ctlfs mount -f` on a directory of its own, for the time of a with statement."""
 
-    def __init__(self, *args, backend="emulator"):
+    def __init__(self, *args, backend="emulator", env=None):
+        self.env = env
         self.args = ["mount", "--backend", backend, *map(str, args), "-f"]
         self.process = None
 
@@ -235,8 +236,9 @@ class Mount:
         os.chmod(self.point, 0o755)
         self.log = tempfile.NamedTemporaryFile(prefix="log.", mode="w+")
         logs.append(self.log.name)
-        self.process = subprocess.Popen([CTLFS, *self.args, self.point], stderr=self.log,
-                                        stdin=subprocess.DEVNULL, stdout=self.log)
+        self.process = subprocess.Popen([CTLFS, *self.args, self.point], env=self.env,
+                                        stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=self.log)
         try:
             wait_for(self.serves, "the mount serves")
         except BaseException:

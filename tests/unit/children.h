@@ -122,12 +122,18 @@ static inline void have_threads(void)
 		pthread_join(threads[i], NULL);
 }
 
+static inline void *sit_and_exit(void *data)
+{
+	sit(data);
+	_exit(0); /* other threads may be there, a sanitizer's */
+}
+
 /* The first thread ends, another lives on. */
 static inline void lose_leader(void)
 {
 	pthread_t other;
 
-	pthread_create(&other, NULL, sit, NULL);
+	pthread_create(&other, NULL, sit_and_exit, NULL);
 	report_self();
 	pthread_exit(NULL);
 }
@@ -177,6 +183,22 @@ static inline void swarm(void)
 		pause();
 }
 
+/* Processes are born and end all the time. */
+static inline void breed(void)
+{
+	char c;
+
+	report_self();
+	fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+	while (read(STDIN_FILENO, &c, 1) < 0) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		waitpid(pid, NULL, 0);
+	}
+}
+
 struct behaviour {
 	const char *name;
 	void (*behave)(void);
@@ -185,7 +207,7 @@ struct behaviour {
 static const struct behaviour behaviours[] = {
 	{ "be_quiet", be_quiet }, { "multiply", multiply }, { "have_threads", have_threads },
 	{ "lose_leader", lose_leader }, { "burn", burn },	  { "litter", litter },
-	{ "swarm", swarm },
+	{ "swarm", swarm },	  { "breed", breed },
 };
 
 /* First thing in main(): does not return in a child. */

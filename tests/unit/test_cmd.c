@@ -272,13 +272,14 @@ END_TEST
 START_TEST(json_escapes)
 {
 	static const char *const cases[][2] = {
-		{ "plain", "\"plain\"" },
-		{ "a\"b\\c", "\"a\\\"b\\\\c\"" },
-		{ "\n\t\x01", "\"\\n\\u0009\\u0001\"" },
-		{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"" },
-		{ "\xff\xc3", "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
-		{ "\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\"" }, /* overlong */
-		{ "\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" }, /* a surrogate */
+		{"plain", "\"plain\""},
+		{"a\"b\\c", "\"a\\\"b\\\\c\""},
+		{"\n\t\x01", "\"\\n\\u0009\\u0001\""},
+		{"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+		 "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""},
+		{"\xff\xc3", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+		{"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},		      /* overlong */
+		{"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* a surrogate */
 	};
 	static const char *const values[][2] = {
 		{ "0", "0" }, { "17", "17" }, { "-5", "-5" }, { "007", "\"007\"" },
@@ -320,7 +321,8 @@ int main(void)
 	tcase_add_test(tcase, options_not_given_stay_unset);
 	tcase_add_test(tcase, set_parts_file_and_value);
 	tcase_add_loop_test(tcase, operands_end_options, 0, ARRAY_SIZE(operand_cases));
-	tcase_add_loop_test(tcase, wrong_arguments_are_told_in_one_line, 0, ARRAY_SIZE(wrong_cases));
+	tcase_add_loop_test(tcase, wrong_arguments_are_told_in_one_line, 0,
+			    ARRAY_SIZE(wrong_cases));
 	tcase_add_test(tcase, mount_lists_fill_the_struct);
 	tcase_add_test(tcase, rows_are_complete);
 	tcase_add_test(tcase, mountinfo_is_understood);

@@ -238,10 +238,12 @@ START_TEST(delegation)
 	ck_assert_int_eq(write_as(&TREE_SELF, &user7, "top/d/x/cgroup.procs", buf_text(&text)), 0);
 	buf_reset(&text);
 	buf_addf(&text, "%d", (int)other);
-	assert_refused(write_as(&user7, &TREE_SELF, "top/d/x/cgroup.procs", buf_text(&text)), EACCES);
+	assert_refused(write_as(&user7, &TREE_SELF, "top/d/x/cgroup.procs", buf_text(&text)),
+		       EACCES);
 	buf_reset(&text);
 	buf_addf(&text, "%d", (int)own); /* from outside: the root is the common ancestor */
-	assert_refused(write_as(&user7, &TREE_SELF, "top/d/x/cgroup.procs", buf_text(&text)), EACCES);
+	assert_refused(write_as(&user7, &TREE_SELF, "top/d/x/cgroup.procs", buf_text(&text)),
+		       EACCES);
 
 	struct stat anybody = { .st_mode = 0666 };
 	ck_assert_int_eq(tree->ops->setattr(tree, &TREE_SELF, node_at("cgroup.procs"), &anybody,
@@ -249,7 +251,8 @@ START_TEST(delegation)
 	ck_assert_int_eq(write_as(&user7, &TREE_SELF, "top/d/x/cgroup.procs", buf_text(&text)), 0);
 	buf_reset(&text);
 	buf_addf(&text, "%d", (int)fake_spawn_uid(fake, 8)); /* somebody else's */
-	assert_refused(write_as(&user7, &TREE_SELF, "top/d/x/cgroup.procs", buf_text(&text)), EACCES);
+	assert_refused(write_as(&user7, &TREE_SELF, "top/d/x/cgroup.procs", buf_text(&text)),
+		       EACCES);
 }
 END_TEST
 

@@ -184,15 +184,79 @@ START_TEST(emulator_moves_threads)
 }
 END_TEST
 
+enum { USERS = 3, ROUNDS = 40 };
+
+struct user {
+	pthread_t thread;
+	struct child child;
+	char name[16];
+	int failed; /* at which call, 0: none */
+};
+
+static int use_once(struct user *u)
+{
+	cleanup_buf struct buf text = { 0 };
+	uint64_t dir;
+	char pid[16];
+
+	snprintf(pid, sizeof pid, "%d", (int)u->child.pid);
+	if (tree->ops->mkdir(tree, &TREE_SELF, TREE_ROOT, u->name, 0755) < 0)
+		return 1;
+	if (tree_walk(tree, u->name, &dir) < 0 || tree_write(tree, dir, "cgroup.procs", pid) < 0)
+		return 2;
+	if (tree_read(tree, dir, "cgroup.procs", &text) < 0 || !strstr(buf_text(&text), pid))
+		return 3;
+	if (tree_read(tree, TREE_ROOT, "cpu.stat", &text) < 0)
+		return 4;
+	if (tree->ops->rmdir(tree, &TREE_SELF, TREE_ROOT, u->name) != -EBUSY)
+		return 5;
+	if (tree_write(tree, TREE_ROOT, "cgroup.procs", pid) < 0)
+		return 6;
+	return tree->ops->rmdir(tree, &TREE_SELF, TREE_ROOT, u->name) < 0 ? 7 : 0;
+}
+
+static void *use(void *data)
+{
+	struct user *u = data;
+
+	for (int i = 0; i < ROUNDS && !u->failed; i++)
+		u->failed = use_once(u);
+	return NULL;
+}
+
+/* Several users at once, one of whose members has children all the time. */
+START_TEST(emulator_serves_many)
+{
+	struct user users[USERS] = { 0 };
+
+	for (int i = 0; i < USERS; i++) {
+		users[i].child = start(i ? "be_quiet" : "breed");
+		snprintf(users[i].name, sizeof users[i].name, "u%d", i);
+	}
+	/* The children of the first may linger in its cgroup for a moment: it stays in one. */
+	put(dir_new("nursery"), users[0].child.pid);
+	for (int i = 1; i < USERS; i++)
+		ck_assert_int_eq(pthread_create(&users[i].thread, NULL, use, &users[i]), 0);
+	for (int i = 1; i < USERS; i++) {
+		pthread_join(users[i].thread, NULL);
+		ck_assert_msg(!users[i].failed, "call %d of user %d", users[i].failed, i);
+	}
+	for (int i = 0; i < USERS; i++)
+		end(&users[i].child);
+	eventually(tree->ops->rmdir(tree, &TREE_SELF, TREE_ROOT, "nursery") == 0);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite;
-	TCase *tc = tcase_create("all");
+	TCase *tc;
 	SRunner *runner;
 	int failed;
 
 	be_child(argc, argv);
 	suite = suite_create("emul_real");
+	tc = tcase_create("all");
 	tcase_add_checked_fixture(tc, emul_setup, emul_teardown);
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, emulator_follows_forks);
@@ -200,6 +264,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, emulator_kills_a_swarm);
 	tcase_add_test(tc, emulator_freezes);
 	tcase_add_test(tc, emulator_moves_threads);
+	tcase_add_test(tc, emulator_serves_many);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

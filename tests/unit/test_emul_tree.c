@@ -50,8 +50,9 @@ static void play(const struct step *steps)
 
 		buf_reset(&out);
 		r = do_step(s, &out);
-		ck_assert_msg(r == -s->error, "step %d: %c %s %s: %s, not %s", (int)(s - steps), s->op,
-			      s->path, s->text ? s->text : "", strerror(-r), strerror(s->error));
+		ck_assert_msg(r == -s->error, "step %d: %c %s %s: %s, not %s", (int)(s - steps),
+			      s->op, s->path, s->text ? s->text : "", strerror(-r),
+			      strerror(s->error));
 		if (s->error)
 			ck_assert_msg(*why_take() || s->error == ENOENT, "step %d: no reason",
 				      (int)(s - steps));
@@ -59,8 +60,9 @@ static void play(const struct step *steps)
 			continue;
 		if (s->op == 't' && out.len)
 			buf_cut(&out, out.len - 1);
-		ck_assert_msg(!strcmp(buf_text(&out), s->expect), "step %d: %c %s: \"%s\", not \"%s\"",
-			      (int)(s - steps), s->op, s->path, buf_text(&out), s->expect);
+		ck_assert_msg(!strcmp(buf_text(&out), s->expect),
+			      "step %d: %c %s: \"%s\", not \"%s\"", (int)(s - steps), s->op,
+			      s->path, buf_text(&out), s->expect);
 	}
 }
 
@@ -193,30 +195,42 @@ static const struct step threaded[] = {
 
 /* Section "limits". */
 static const struct step limits[] = {
-	{ '+', "a" },
-	W("a/cgroup.max.depth", "0", 0), { '+', "a/x", NULL, EAGAIN },
-	W("a/cgroup.max.depth", "1", 0), { '+', "a/x" }, { '+', "a/x/y", NULL, EAGAIN },
-	W("a/cgroup.max.depth", "0", 0), { '-', "a/x" },
-	W("a/cgroup.max.depth", "max", 0), R("a/cgroup.max.depth", "max\n"),
-	W("a/cgroup.max.descendants", "1", 0), { '+', "a/x" },
-	{ '+', "a/y", NULL, EAGAIN }, { '+', "a/x/y", NULL, EAGAIN },
-	{ '-', "a/x" }, { '+', "a/y" },
+	{'+', "a"},
+	W("a/cgroup.max.depth", "0", 0),
+	{'+', "a/x", NULL, EAGAIN},
+	W("a/cgroup.max.depth", "1", 0),
+	{'+', "a/x"},
+	{'+', "a/x/y", NULL, EAGAIN},
+	W("a/cgroup.max.depth", "0", 0),
+	{'-', "a/x"},
+	W("a/cgroup.max.depth", "max", 0),
+	R("a/cgroup.max.depth", "max\n"),
+	W("a/cgroup.max.descendants", "1", 0),
+	{'+', "a/x"},
+	{'+', "a/y", NULL, EAGAIN},
+	{'+', "a/x/y", NULL, EAGAIN},
+	{'-', "a/x"},
+	{'+', "a/y"},
 	W("a/cgroup.max.descendants", "max", 0),
-	W("cgroup.max.descendants", "2", 0), { '+', "a/q", NULL, EAGAIN }, { '+', "q", NULL, EAGAIN },
-	W("cgroup.max.descendants", "2147483647", 0), R("cgroup.max.descendants", "max\n"),
-	{ '+', "a/q" },
+	W("cgroup.max.descendants", "2", 0),
+	{'+', "a/q", NULL, EAGAIN},
+	{'+', "q", NULL, EAGAIN},
+	W("cgroup.max.descendants", "2147483647", 0),
+	R("cgroup.max.descendants", "max\n"),
+	{'+', "a/q"},
 	W(SC, "+memory", 0),
 	R("a/cgroup.stat", "nr_descendants 2\nnr_subsys_cpu 0\nnr_subsys_memory 1\n"
 			   "nr_subsys_pids 0\nnr_dying_descendants 0\nnr_dying_subsys_cpu 0\n"
 			   "nr_dying_subsys_memory 0\nnr_dying_subsys_pids 0\n"),
-	W(SC, "+pids", 0), W("a/" SC, "+pids", 0),
+	W(SC, "+pids", 0),
+	W("a/" SC, "+pids", 0),
 	R("cgroup.stat", "nr_descendants 3\nnr_subsys_cpu 1\nnr_subsys_memory 2\n"
 			 "nr_subsys_pids 4\nnr_dying_descendants 0\nnr_dying_subsys_cpu 0\n"
 			 "nr_dying_subsys_memory 0\nnr_dying_subsys_pids 0\n"),
-	{ '-', "a", NULL, EBUSY },
-	{ '-', "nothing", NULL, ENOENT },
-	{ '-', "a/cgroup.procs", NULL, ENOTDIR },
-	{ 0 },
+	{'-', "a", NULL, EBUSY},
+	{'-', "nothing", NULL, ENOENT},
+	{'-', "a/cgroup.procs", NULL, ENOTDIR},
+	{0},
 };
 
 static const struct step controllers_known[] = {

@@ -111,8 +111,8 @@ START_TEST(tag_is_inherited)
 }
 END_TEST
 
-/* An ordinary user reads others' tags in a file that anybody may read. In a process of its own; says
- * which of its checks failed. */
+/* An ordinary user reads others' tags in a file that anybody may read. In a process of its own;
+ * says which of its checks failed. */
 static int be_unprivileged(pid_t pid, uint64_t started, uint64_t tag)
 {
 	struct seen seen = { 0 };
@@ -126,7 +126,8 @@ static int be_unprivileged(pid_t pid, uint64_t started, uint64_t tag)
 		return 3;
 	if (tasks->ops->kill(tasks, pid, started, SIGKILL) != -EPERM)
 		return 4;
-	if (tasks->ops->scan(tasks, task_tag_instance(tag), on_tagged, &seen) < 0 || !scanned(&seen, pid))
+	if (tasks->ops->scan(tasks, task_tag_instance(tag), on_tagged, &seen) < 0 ||
+	    !scanned(&seen, pid))
 		return 5;
 	tasks_free(tasks);
 	return 0;
@@ -166,7 +167,7 @@ START_TEST(threads_and_info)
 	struct task_sample sample;
 
 	ck_assert_int_eq(tasks->ops->threads(tasks, c.pid, on_thread, &seen), 0);
-	ck_assert_uint_eq(seen.n, 3);
+	ck_assert_uint_ge(seen.n, 3); /* a sanitizer may add its own */
 	for (size_t i = 0; i < seen.n; i++) {
 		ck_assert_int_eq(tasks->ops->info(tasks, seen.pids[i], &info), 0);
 		ck_assert_int_eq(info.pid, c.pid);
@@ -174,7 +175,7 @@ START_TEST(threads_and_info)
 		ck_assert(!info.exited && !info.kthread && !info.stopped);
 	}
 	ck_assert_int_eq(tasks->ops->sample(tasks, c.pid, &sample), 0);
-	ck_assert_uint_eq(sample.threads, 3);
+	ck_assert_uint_eq(sample.threads, seen.n);
 	ck_assert_uint_eq(sample.start, info.start);
 	ck_assert_uint_gt(sample.anon, 0);
 	ck_assert_uint_gt(sample.minflt, 0);
@@ -364,7 +365,7 @@ END_TEST
 int main(int argc, char **argv)
 {
 	Suite *suite;
-	TCase *tc = tcase_create("all");
+	TCase *tc;
 	SRunner *runner;
 	int failed;
 
@@ -373,6 +374,7 @@ int main(int argc, char **argv)
 				       strtoull(argv[4], NULL, 10));
 	be_child(argc, argv);
 	suite = suite_create("tasks");
+	tc = tcase_create("all");
 	tcase_add_checked_fixture(tc, tasks_setup, tasks_teardown);
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, tags);
