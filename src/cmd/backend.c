@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ctlfs/cleanup.h"
@@ -42,11 +43,23 @@ static int open_view(struct backend *b)
 	return r;
 }
 
+/* A descriptor for each member that is watched, each open file, each directory that is known. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int backend_open_kernel(struct backend *b, const char *dir)
 {
 	int r;
 
 	*b = (struct backend){ .name = "kernel" };
+	allow_descriptors();
 	r = kernel_new(dir, &b->tree);
 	return r < 0 ? r : open_view(b);
 }
@@ -57,6 +70,7 @@ int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread)
 	int r;
 
 	*b = (struct backend){ .name = "emulator" };
+	allow_descriptors();
 	r = tasks_new(&b->tasks);
 	if (r < 0)
 		return r;

@@ -75,6 +75,10 @@ static bool reap(const struct run_init *i, pid_t command, int *ret_status)
 			*ret_status = run_exit_status(status);
 			return true;
 		}
+		/* SIGSTOP is no job control: a debugger's, or the emulator's cgroup.freeze. Whoever
+		 * sent it continues the command, and nobody would continue us. */
+		if (WSTOPSIG(status) == SIGSTOP)
+			continue;
 		if (write(i->stops, "", 1) < 0)
 			continue; /* full: the supervisor knows of a stop */
 	}

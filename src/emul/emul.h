@@ -54,6 +54,7 @@ struct usage {
 
 /* Row flags of the emulator, beside those of row.h. */
 #define EMUL_MEMBERS (1u << 16) /* members are brought up to date before show and write */
+#define EMUL_MEMBERS_WRITE (1u << 18) /* ... before write only */
 #define EMUL_LONG (1u << 17) /* a write may be longer than 4096 bytes */
 
 /* One interface file. A row has show or one read slot or neither (then reading is EINVAL), and

@@ -117,7 +117,7 @@ static int file_write(struct tree_file *file, const struct caller *writer, char 
 
 	if (len > WRITE_MAX && !(f->row->flags & EMUL_LONG))
 		return refuse(E2BIG, "a write takes at most %d bytes", WRITE_MAX);
-	r = emul_enter(e, f->row->flags & EMUL_MEMBERS);
+	r = emul_enter(e, f->row->flags & (EMUL_MEMBERS | EMUL_MEMBERS_WRITE));
 	if (r < 0)
 		return r;
 	r = check_alive(f);

@@ -258,6 +258,23 @@ static void apply_one(struct emul *e, const struct found_task *task)
 	}
 }
 
+/* Members that could not be watched when they were found: others may have ended since. */
+static void watch_more(struct emul *e)
+{
+	struct member *m, *next;
+
+	if (!e->n_unwatched)
+		return;
+	HASH_ITER(hh, e->members, m, next) {
+		if (m->watched)
+			continue;
+		if (tasks_of(e)->ops->watch(tasks_of(e), m->pid, m->start) < 0)
+			return;
+		m->watched = true;
+		e->n_unwatched--;
+	}
+}
+
 bool members_apply(struct emul *e, const struct found *found, uint64_t births, bool force)
 {
 	struct member *m, *next;
@@ -280,6 +297,7 @@ bool members_apply(struct emul *e, const struct found *found, uint64_t births, b
 			member_remove(m);
 		}
 	}
+	watch_more(e);
 	e->births = births;
 	e->complete = true;
 	return true;

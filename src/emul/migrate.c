@@ -30,8 +30,10 @@ static int find_task(struct move *mv, const struct caller *who, char *text)
 		return refuse(EINVAL, "not the number of a process");
 	if (nr == 0)
 		mv->tid = who->pid;
-	else if (who->pid == 0) /* the daemon itself */
+	else if (who == &TREE_SELF)
 		mv->tid = nr;
+	else if (who->pid == 0)
+		return refuse(ESRCH, "the writer cannot be seen by ctlfs");
 	else if (t->ops->find(t, who->pid, nr, &mv->tid) < 0)
 		return refuse(ESRCH, "no process %d in the writer's pid namespace", nr);
 	if (mv->tid == 0)
@@ -127,8 +129,6 @@ void emul_spread(struct cgroup *cg)
 {
 	if (!cg->emul->config.spread)
 		return;
-	members_refresh(cg->emul,
-			false); /* also those born since: their parent was spread before */
 	members_each(cg, visit_spread, NULL);
 }
 

@@ -191,7 +191,9 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 		fuse_reply_err(req, EIO);
 		return;
 	}
+	loop_slow_begin(h->server);
 	r = write_command(h, &writer, data, size);
+	loop_slow_end(h->server);
 	/* From the reply on the file may be gone. */
 	if (r < 0)
 		reply_refused(req, r, node, NULL);

@@ -21,6 +21,7 @@
 
 #include "ctlfs/clock.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/why.h"
 #include "session.h"
 
 /* Where this worker reads the next request and answers the last one. */
@@ -95,6 +96,7 @@ static void *worker_main(void *data)
 		if (r <= 0)
 			break;
 		count(s, STAT_REQUESTS);
+		why_take(); /* what a request before left is not the reason of this one */
 		fuse_session_process_buf(s->se, &request);
 	}
 	free(request.mem);
@@ -128,32 +130,51 @@ static unsigned cpus_available(void)
 	return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
-static void choose_numbers(struct server *s)
+/* How many workers to begin with. */
+static unsigned choose_numbers(struct server *s)
 {
 	unsigned cpus = cpus_available();
 
 	if (cpus < 2)
 		s->config.spin_usec = 0;
-	s->n_workers = s->config.threads;
-	if (!s->n_workers)
-		s->n_workers = cpus < 4 ? 4 : cpus;
-	if (s->n_workers > THREADS_MAX)
-		s->n_workers = THREADS_MAX;
+	if (s->config.threads)
+		return s->config.threads;
+	return cpus < 4 ? 4 : cpus;
+}
+
+static bool worker_add(struct server *s)
+{
+	struct worker *w;
+
+	guard_mutex(&s->workers_lock);
+	if (s->stop || s->n_workers == THREADS_MAX)
+		return false;
+	w = &s->workers[s->n_workers];
+	worker_open(w, s);
+	if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+		worker_close(w);
+		return false;
+	}
+	s->n_workers++;
+	return true;
 }
 
 int loop_start(struct server *s)
 {
-	choose_numbers(s);
-	for (unsigned i = 0; i < s->n_workers; i++) {
-		struct worker *w = &s->workers[i];
-
-		worker_open(w, s);
-		if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
-			worker_close(w);
-			s->n_workers = i;
-		}
-	}
+	for (unsigned n = choose_numbers(s); n > 0 && worker_add(s); n--)
+		;
 	return s->n_workers ? 0 : -EAGAIN;
+}
+
+void loop_slow_begin(struct server *s)
+{
+	if (atomic_fetch_add(&s->n_slow, 1) + 1 >= s->n_workers)
+		worker_add(s);
+}
+
+void loop_slow_end(struct server *s)
+{
+	atomic_fetch_sub(&s->n_slow, 1);
 }
 
 /* A signal that comes just before a worker goes to sleep in read(2) is lost on it: so it is sent
@@ -175,7 +196,9 @@ static void join(struct worker *w)
 
 void loop_stop(struct server *s)
 {
-	s->stop = true;
+	pthread_mutex_lock(&s->workers_lock);
+	s->stop = true; /* from here on none is added */
+	pthread_mutex_unlock(&s->workers_lock);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		join(&s->workers[i]);
 		worker_close(&s->workers[i]);

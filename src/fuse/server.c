@@ -49,6 +49,7 @@ int server_new(const struct server_config *config, int fd, struct server **ret_s
 	s->started_ns = monotonic_ns();
 	errlog_init(&s->errors);
 	events_init(s);
+	pthread_mutex_init(&s->workers_lock, NULL);
 	sigaction(LOOP_SIGNAL, &interrupt, NULL);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);
 	r = s->stop_fd < 0 ? -errno : session_new(s);
@@ -98,5 +99,6 @@ void server_free(struct server *s)
 		close(s->stop_fd);
 	events_free(s);
 	errlog_free(&s->errors);
+	pthread_mutex_destroy(&s->workers_lock);
 	free(s);
 }

@@ -80,7 +80,9 @@ struct server {
 	bool session_owns_fd;
 	uint64_t started_ns;
 	struct worker workers[THREADS_MAX];
-	unsigned n_workers;
+	pthread_mutex_t workers_lock; /* n_workers grows under it */
+	_Atomic unsigned n_workers;
+	_Atomic unsigned n_slow; /* of them in what may take long */
 	atomic_bool spinner; /* somebody spins: at most one does */
 	atomic_bool stop; /* workers end */
 	int stop_fd; /* eventfd: readable when somebody wants the end */
@@ -155,6 +157,10 @@ int ctl_render(struct server *s, size_t row, const struct caller *reader, struct
 /* loop.c */
 int loop_start(struct server *s);
 void loop_stop(struct server *s); /* returns when no worker is left */
+/* Around what may block for long, as writes that make the kernel reclaim memory do: as long as
+ * there are fewer than THREADS_MAX of these, a worker is free for everybody else. */
+void loop_slow_begin(struct server *s);
+void loop_slow_end(struct server *s);
 #define LOOP_SIGNAL SIGRTMIN /* interrupts a worker that sleeps in read(2) */
 extern const struct fuse_custom_io loop_io;
 

@@ -174,7 +174,7 @@ END_TEST
 
 /* --- migration --- */
 
-static const struct caller user7 = { .pid = 0, .uid = 7, .gid = 7 };
+static const struct caller user7 = { .pid = 1, .uid = 7, .gid = 7 };
 
 struct parse_case {
 	const char *text;
