@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The cgroup of `ctlfs run`: "/run" of an emulator of its own, or "ctlfs.PID.START" in the top of
- * the kernel's cgroup2 mount or, where that may not be written, in the cgroup we were started in.
- * PID and START are the daemon's: what a killed one left behind is removed by the next.
+ * the kernel's cgroup2 mount or, where that may not be used, beside the cgroup we were started in
+ * or above that. PID and START are the daemon's: what a killed one left behind the next removes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -108,14 +108,28 @@ static int enable_one(struct tree *t, uint64_t parent, const char *controller)
 	return r < 0 ? refuse_with(r, "cgroup.subtree_control cannot be given", text) : 0;
 }
 
+/* Has a cgroup, other than the top, processes of its own? To grant cpu or pids to its children
+ * would then succeed, but turn it into a threaded one. */
+static bool has_processes(struct tree *t, uint64_t dir)
+{
+	cleanup_buf struct buf type = { 0 };
+	cleanup_buf struct buf procs = { 0 };
+
+	if (tree_read(t, dir, "cgroup.type", &type) == -ENOENT)
+		return false;
+	return tree_read(t, dir, "cgroup.procs", &procs) < 0 || procs.len > 0;
+}
+
 /* Enables what is needed for the children of parent, and what the views can use. */
 static int enable(struct tree *t, uint64_t parent, const char *needed)
 {
-	static const char *const useful[] = { "cpu", "memory", "pids" };
+	static const char *const useful[] = { "memory", "cpu", "pids" };
 	cleanup_free char *copy = strdup(needed);
 	char *rest = copy;
 	int r = copy ? 0 : -ENOMEM;
 
+	if (has_processes(t, parent))
+		return refuse(EBUSY, "it has processes, so its children get no controllers");
 	for (size_t i = 0; i < ARRAY_SIZE(useful); i++)
 		enable_one(t, parent, useful[i]);
 	for (char *word; r == 0 && (word = strsep(&rest, " ")) != NULL;) {
@@ -172,9 +186,11 @@ static int try_parent(struct run_cgroup *c, const char *top, const char *path, c
 	if (r < 0)
 		return r;
 	r = make_kernel_child(c, path, needed);
-	if (r < 0)
+	if (r < 0) {
 		backend_close(&c->backend);
-	return r;
+		return refuse_with(r, "the cgroup cannot be used:", buf_text(&dir));
+	}
+	return 0;
 }
 
 /* Appends the path of our own cgroup in cgroup2. */
@@ -201,12 +217,18 @@ static int new_on_kernel(struct run_cgroup *c, const char *needed)
 	cleanup_buf struct buf top = { 0 };
 	cleanup_buf struct buf own = { 0 };
 	int r = backend_directory(NULL, &top);
+	char *slash;
 
 	if (r < 0)
 		return r;
 	r = try_parent(c, buf_text(&top), "", needed);
-	if (r < 0 && own_cgroup(&own) == 0 && strcmp(buf_text(&own), "/") != 0)
-		r = try_parent(c, buf_text(&top), buf_text(&own), needed);
+	if (r == 0 || own_cgroup(&own) < 0)
+		return r;
+	/* Not in our own cgroup: we are in it. */
+	while (r < 0 && (slash = strrchr(own.data, '/')) != NULL && slash != own.data) {
+		*slash = '\0';
+		r = try_parent(c, buf_text(&top), own.data, needed);
+	}
 	return r;
 }
 

@@ -4,20 +4,48 @@
  * the container's cgroup first.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cmd.h"
+#include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
 #include "run.h"
 #include "serve.h"
+
+/*
+ * In an ordinary user's namespace groups cannot be set, so nobody's ids can be taken on, and there
+ * is nobody else to act for. Without these two capabilities the kernel backend does not try to, and
+ * serves our own user with his rights.
+ */
+static int give_up_ids(void)
+{
+	static const int caps[] = { CAP_SETUID, CAP_SETGID };
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	cleanup_buf struct buf setgroups = { 0 };
+	int r = buf_readat(&setgroups, AT_FDCWD, "/proc/self/setgroups", 64);
+
+	if (r < 0 || strncmp(buf_text(&setgroups), "deny", 4) != 0)
+		return 0;
+	if (syscall(SYS_capget, &head, data) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
+		data[CAP_TO_INDEX(caps[i])].effective &= ~CAP_TO_MASK(caps[i]);
+		data[CAP_TO_INDEX(caps[i])].permitted &= ~CAP_TO_MASK(caps[i]);
+	}
+	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
 
 /* Out of the user's terminal and directory, with no file of his but standard error. */
 static int detach(int channel, pid_t supervisor)
@@ -37,7 +65,7 @@ static int detach(int channel, pid_t supervisor)
 	if (channel > STDERR_FILENO + 1)
 		close_range(STDERR_FILENO + 1, (unsigned)channel - 1, 0);
 	close_range((unsigned)channel + 1, UINT_MAX, 0);
-	return 0;
+	return give_up_ids();
 }
 
 static int complain(const char *what, int r)
@@ -114,6 +142,8 @@ int run_daemon(const struct run_options *o, int channel, pid_t supervisor)
 	struct run_cgroup cgroup;
 	int r = detach(channel, supervisor);
 
+	if (r < 0 && r != -ESRCH)
+		complain("the daemon cannot start", r);
 	if (r == 0)
 		r = run_cgroup_new(o, &cgroup);
 	if (r < 0)

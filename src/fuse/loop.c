@@ -151,11 +151,12 @@ static bool worker_add(struct server *s)
 		return false;
 	w = &s->workers[s->n_workers];
 	worker_open(w, s);
+	s->n_workers++; /* before it can tell anybody */
 	if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+		s->n_workers--;
 		worker_close(w);
 		return false;
 	}
-	s->n_workers++;
 	return true;
 }
 
