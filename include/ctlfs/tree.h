@@ -105,11 +105,10 @@ struct tree {
 /* Conveniences over the ops, in src/tree. */
 extern const struct caller TREE_SELF; /* the daemon itself: pid 0, uid 0, gid 0 */
 
-static inline void tree_changed(struct tree *t, uint64_t node)
-{
-	if (t->changed)
-		t->changed(t->changed_data, node);
-}
+/* For backends: tells the front end, if there is one, that node changed. */
+void tree_changed(struct tree *t, uint64_t node);
+/* Sets who is told, NULL for nobody. The one before is not being told any more on return. */
+void tree_on_change(struct tree *t, void (*changed)(void *data, uint64_t node), void *data);
 
 void tree_destroy(struct tree *t); /* NULL is fine */
 /* Appends the text of interface file name of dir. */

@@ -38,7 +38,7 @@ void serve_block_signals(void)
 
 int serve_until_signal(struct server *s, const char *mountpoint, bool *ret_signalled)
 {
-	struct sigaction end = { .sa_handler = on_end, .sa_flags = SA_RESTART };
+	struct sigaction end = { .sa_handler = on_end };
 	int r;
 
 	serving = s;

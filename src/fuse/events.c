@@ -50,8 +50,7 @@ void events_init(struct server *s)
 
 	pthread_mutex_init(&ev->lock, NULL);
 	pthread_cond_init(&ev->more, NULL);
-	s->config.tree->changed_data = s;
-	s->config.tree->changed = on_change;
+	tree_on_change(s->config.tree, on_change, s);
 }
 
 void events_add(struct handle *h)
@@ -126,7 +125,7 @@ static void mark(struct events *ev, uint64_t node)
 {
 	guard_mutex(&ev->lock);
 	for (struct handle *h = ev->open; h; h = h->next) {
-		if (node_rest(h->node) != node)
+		if (h->node != node_make(NODE_TREE, node))
 			continue;
 		h->changed = true;
 		h->due = h->waiting != NULL;

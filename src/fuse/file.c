@@ -13,10 +13,9 @@
 
 static void handle_free(struct handle *h)
 {
-	if (h->file) {
-		events_remove(h);
+	events_remove(h);
+	if (h->file)
 		h->file->ops->close(h->file);
-	}
 	buf_free(&h->text);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
@@ -38,6 +37,13 @@ static void handle_put(struct handle *h)
 		handle_free(h);
 }
 
+/* Those whose RELEASE did not come before the end. */
+void file_close_all(struct server *s)
+{
+	while (s->events.open)
+		handle_free(s->events.open);
+}
+
 static struct handle *handle_new(struct server *s, uint64_t node)
 {
 	struct handle *h = calloc(1, sizeof *h);
@@ -49,6 +55,7 @@ static struct handle *handle_new(struct server *s, uint64_t node)
 	h->node = node;
 	h->changed = true; /* a fresh fd polls POLLERR|POLLPRI until its first read */
 	pthread_mutex_init(&h->lock, NULL);
+	events_add(h);
 	return h;
 }
 
@@ -66,16 +73,12 @@ static int open_tree(fuse_req_t req, struct handle *h, int flags)
 {
 	struct tree *t = h->server->config.tree;
 	struct caller who = caller_of(req);
-	int r;
 
 	if (events_is_echo(req)) {
 		h->echo = true;
 		return 0;
 	}
-	r = t->ops->open(t, &who, node_rest(h->node), flags & O_ACCMODE, &h->file);
-	if (r == 0)
-		events_add(h);
-	return r;
+	return t->ops->open(t, &who, node_rest(h->node), flags & O_ACCMODE, &h->file);
 }
 
 static int open_any(fuse_req_t req, struct handle *h, int flags)

@@ -61,6 +61,8 @@ static int spin(struct worker *w, struct fuse_buf *request)
 	current_fd = w->spinning_fd;
 	do {
 		r = fuse_session_receive_buf(s->se, request);
+		if (r == -EAGAIN)
+			sched_yield(); /* the caller may be waiting for this very CPU */
 	} while (r == -EAGAIN && monotonic_ns() < until && !s->stop);
 	return r;
 }

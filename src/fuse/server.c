@@ -90,13 +90,14 @@ void server_free(struct server *s)
 {
 	if (!s)
 		return;
-	s->config.tree->changed = NULL;
+	tree_on_change(s->config.tree, NULL, NULL);
 	if (s->se)
 		fuse_session_destroy(s->se);
 	if (!s->session_owns_fd)
 		close(s->fd);
 	if (s->stop_fd >= 0)
 		close(s->stop_fd);
+	file_close_all(s);
 	events_free(s);
 	errlog_free(&s->errors);
 	pthread_mutex_destroy(&s->workers_lock);

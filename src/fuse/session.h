@@ -51,7 +51,7 @@ struct handle {
 struct events {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	struct handle *open; /* files that somebody has open and that notify */
+	struct handle *open; /* files that somebody has open */
 	uint64_t *queue; /* tree nodes that changed, each once */
 	size_t queued, cap;
 	bool stop;
@@ -132,6 +132,8 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 	      struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
 
+void file_close_all(struct server *s); /* when nobody serves any more */
+
 /* change.c */
 void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
 		struct fuse_file_info *fi);
@@ -143,7 +145,7 @@ void events_init(struct server *s);
 void events_start(struct server *s, const char *mountpoint);
 void events_stop(struct server *s); /* while the workers still serve */
 void events_free(struct server *s);
-void events_add(struct handle *h); /* a notifying file was opened */
+void events_add(struct handle *h); /* a file was opened */
 void events_remove(struct handle *h);
 void events_read(struct handle *h); /* h is about to be read from offset 0 */
 bool events_is_echo(fuse_req_t req); /* the events thread's own open */

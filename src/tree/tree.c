@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,23 @@
 #define DEPTH_MAX 4096
 
 const struct caller TREE_SELF = { 0 };
+
+/* Held while somebody is told, so that who does not want to be told any more may go away. */
+static pthread_mutex_t changed_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void tree_changed(struct tree *t, uint64_t node)
+{
+	guard_mutex(&changed_lock);
+	if (t->changed)
+		t->changed(t->changed_data, node);
+}
+
+void tree_on_change(struct tree *t, void (*changed)(void *data, uint64_t node), void *data)
+{
+	guard_mutex(&changed_lock);
+	t->changed = changed;
+	t->changed_data = data;
+}
 
 void tree_destroy(struct tree *t)
 {

@@ -372,6 +372,12 @@ class Terminal(Case):
         before, self.text = self.text[:match.end()], self.text[match.end():]
         return before
 
+    def drain(self):
+        """Takes what still comes, until nobody has the terminal open."""
+        with contextlib.suppress(OSError):
+            while select.select([self.fd], [], [], DEADLINE)[0] and os.read(self.fd, 4096):
+                pass
+
     def send(self, text):
         os.write(self.fd, text.encode())
 
@@ -399,6 +405,7 @@ class Terminal(Case):
         self.send("\x04")
         self.expect("@ ")
         self.send("exit 5\n")
+        self.drain()
         pid, self.pid = self.pid, 0
         end = wait_for(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG), "the end")
         self.assertEqual((os.CLD_EXITED, 5), (end.si_code, end.si_status))
