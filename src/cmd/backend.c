@@ -43,6 +43,10 @@ static int open_view(struct backend *b)
 	return r;
 }
 
+/* Long enough for what one view reads to be of one moment, too short for anybody to use memory and
+ * look for it. */
+#define SAMPLE_NS (200 * 1000)
+
 /* A descriptor for each member that is watched, each open file, each directory that is known. */
 static void allow_descriptors(void)
 {
@@ -66,7 +70,8 @@ int backend_open_kernel(struct backend *b, const char *dir)
 
 int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread)
 {
-	struct emul_config config = { .uid = uid, .gid = gid, .spread = spread };
+	struct emul_config config = { .uid = uid, .gid = gid, .sample_ns = SAMPLE_NS,
+				      .spread = spread };
 	int r;
 
 	*b = (struct backend){ .name = "emulator" };

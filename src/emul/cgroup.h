@@ -33,6 +33,8 @@ bool rows_clash(const struct cgroup *cg, enum ctrl ctrl, const char **ret_name);
 /* Takes the lock, with members brought up to date before if asked: then without the lock being held
  * while processes are looked at. Fails with the lock not held. */
 int emul_enter(struct emul *e, bool members);
+/* The same for reading usage: what was sampled lately will do. */
+int emul_enter_usage(struct emul *e);
 void emul_leave(struct emul *e);
 
 static inline struct emul *emul_of(struct tree *t)
@@ -106,7 +108,7 @@ struct member {
 	struct member *next, *prev; /* in cg->first .. last */
 	UT_hash_handle hh; /* emul->members */
 	uint64_t scan; /* the last one that saw it */
-	uint64_t moment; /* when it was last sampled */
+	uint64_t sample; /* the last one it was part of */
 	struct task_sample last; /* already in usage of cg and its ancestors */
 	unsigned n_placed; /* of its threads that are in other cgroups */
 	bool watched; /* the task source tells when it exits */

@@ -279,7 +279,7 @@ static int stat_local_show(struct emul_open *f, const struct caller *reader, str
 }
 
 const struct emul_file cpu_base_files[] = {
-	{ .name = "cpu.stat", .mode = 0444, .flags = EMUL_MEMBERS, .show = stat_show },
+	{ .name = "cpu.stat", .mode = 0444, .flags = EMUL_USAGE, .show = stat_show },
 	{ .name = "cpu.stat.local", .mode = 0444, .show = stat_local_show },
 	{ 0 },
 };

@@ -53,6 +53,7 @@ int emul_enter(struct emul *e, bool members)
 	e->moment++;
 	if (!members)
 		return 0;
+	e->sample++;
 	r = refresh_unlocked(e);
 	if (r < 0) {
 		emul_leave(e);
@@ -60,6 +61,25 @@ int emul_enter(struct emul *e, bool members)
 	}
 	if (e->placed)
 		threads_prune(e);
+	return 0;
+}
+
+int emul_enter_usage(struct emul *e)
+{
+	uint64_t now = emul_now(e);
+	int r;
+
+	pthread_mutex_lock(&e->lock);
+	if (e->moves == e->sampled_moves && now - e->sampled_ns < e->config.sample_ns) {
+		e->fresh = ++e->moment;
+		return 0;
+	}
+	pthread_mutex_unlock(&e->lock);
+	r = emul_enter(e, true);
+	if (r < 0)
+		return r;
+	e->sampled_ns = now;
+	e->sampled_moves = e->moves;
 	return 0;
 }
 

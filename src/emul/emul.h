@@ -54,6 +54,7 @@ struct usage {
 
 /* Row flags of the emulator, beside those of row.h. */
 #define EMUL_MEMBERS (1u << 16) /* members are brought up to date before show and write */
+#define EMUL_USAGE (1u << 19) /* likewise, but show may take samples of config.sample_ns ago */
 #define EMUL_MEMBERS_WRITE (1u << 18) /* ... before write only */
 #define EMUL_LONG (1u << 17) /* a write may be longer than 4096 bytes */
 
@@ -225,7 +226,9 @@ struct emul {
 	bool complete; /* births means something */
 	uint64_t moves; /* counts changes of tags by us: what was scanned before is stale */
 	uint64_t scans; /* counts applied scans */
-	uint64_t moment; /* counts operations: a member is sampled once in each */
+	uint64_t moment; /* counts operations */
+	uint64_t sample; /* counts samplings: a member is sampled once in each */
+	uint64_t sampled_ns, sampled_moves; /* when that began, and moves then */
 	uint64_t fresh; /* the last one for which members were brought up to date */
 	uint64_t kills; /* counts writes to cgroup.kill */
 };

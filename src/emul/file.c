@@ -66,7 +66,8 @@ static int file_read(struct tree_file *file, const struct caller *reader, struct
 {
 	struct emul_open *f = open_of(file);
 	struct emul *e = emul_of(file->tree);
-	int r = emul_enter(e, f->row->flags & EMUL_MEMBERS);
+	int r = f->row->flags & EMUL_USAGE ? emul_enter_usage(e) :
+					     emul_enter(e, f->row->flags & EMUL_MEMBERS);
 
 	if (r < 0)
 		return r;
@@ -117,7 +118,7 @@ static int file_write(struct tree_file *file, const struct caller *writer, char 
 
 	if (len > WRITE_MAX && !(f->row->flags & EMUL_LONG))
 		return refuse(E2BIG, "a write takes at most %d bytes", WRITE_MAX);
-	r = emul_enter(e, f->row->flags & (EMUL_MEMBERS | EMUL_MEMBERS_WRITE));
+	r = emul_enter(e, f->row->flags & (EMUL_MEMBERS | EMUL_MEMBERS_WRITE | EMUL_USAGE));
 	if (r < 0)
 		return r;
 	r = check_alive(f);

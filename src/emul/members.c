@@ -341,6 +341,7 @@ void members_on_exit(void *data, pid_t pid, uint64_t start)
 
 	guard_mutex(&e->lock);
 	e->moment++;
+	e->sample++;
 	m = member_find(e, pid, start);
 	if (m && m->cg->first == m && m->cg->last == m) {
 		members_refresh(e, true);

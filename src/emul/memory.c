@@ -450,12 +450,12 @@ static int numa_stat_show(struct emul_open *f, const struct caller *reader, stru
 #define USED(file, function)                         \
 	{ .name = file,                              \
 	  .mode = 0444,                              \
-	  .flags = ROW_NOT_ON_ROOT | EMUL_MEMBERS,   \
+	  .flags = ROW_NOT_ON_ROOT | EMUL_USAGE,   \
 	  .read_usage = function }
 #define PEAK(file, function)                         \
 	{ .name = file,                              \
 	  .mode = 0644,                              \
-	  .flags = ROW_NOT_ON_ROOT | EMUL_MEMBERS,   \
+	  .flags = ROW_NOT_ON_ROOT | EMUL_USAGE,   \
 	  .show = function##_show,                   \
 	  .write = function##_write,                 \
 	  .release = peak_release }
@@ -480,8 +480,8 @@ const struct emul_file memory_files[] = {
 	LIMIT("memory.max", max),
 	EVENTS("memory.events", events_show),
 	EVENTS("memory.events.local", events_show),
-	{ .name = "memory.stat", .mode = 0444, .flags = EMUL_MEMBERS, .show = stat_show },
-	{ .name = "memory.numa_stat", .mode = 0444, .flags = EMUL_MEMBERS, .show = numa_stat_show },
+	{ .name = "memory.stat", .mode = 0444, .flags = EMUL_USAGE, .show = stat_show },
+	{ .name = "memory.numa_stat", .mode = 0444, .flags = EMUL_USAGE, .show = numa_stat_show },
 	{ .name = "memory.oom.group",
 	  .mode = 0644,
 	  .flags = ROW_NOT_ON_ROOT | ROW_DELEGATABLE,

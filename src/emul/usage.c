@@ -58,9 +58,9 @@ void usage_sample(struct member *m)
 	struct task_sample s;
 	struct usage d;
 
-	if (m->moment == e->moment)
+	if (m->sample == e->sample)
 		return;
-	m->moment = e->moment;
+	m->sample = e->sample;
 	if (e->config.tasks->ops->sample(e->config.tasks, m->pid, &s) < 0 || s.start != m->start)
 		return;
 	keep_rising(&s, last);

@@ -109,6 +109,7 @@ static struct usage usage_of(const char *path)
 	struct usage u;
 
 	((struct emul *)tree)->moment++; /* another operation */
+	((struct emul *)tree)->sample++;
 	ck_assert_int_eq(emul_usage(cgroup_at(path), &u), 0);
 	return u;
 }
@@ -196,6 +197,7 @@ START_TEST(sampled_once_in_an_operation)
 	usage_of("a");
 	fake->n_samples = 0;
 	cg->emul->moment++;
+	cg->emul->sample++;
 	for (; cg; cg = cg->parent)
 		ck_assert_int_eq(emul_usage(cg, &u), 0);
 	ck_assert_uint_eq(fake->n_samples, 2);
