@@ -59,14 +59,24 @@ static unsigned host_cpus(struct tasks *t)
  * scan begun after reading it misses none that it counts. */
 static int host_births(struct tasks *t, uint64_t *ret_births)
 {
-	cleanup_buf struct buf text = { 0 };
+	cleanup_buf struct buf long_text = { 0 };
+	char text[16384];
 	uint64_t births;
 	const struct keyed key = { "processes", &births };
-	int r = buf_pread(&text, host_of(t)->statfd, STAT_MAX);
+	/* The kernel makes the whole text for each read, and gives it in one piece if it fits: so
+	 * the read that would find the end is not made. */
+	ssize_t n = pread(host_of(t)->statfd, text, sizeof text - 1, 0);
 
-	if (r < 0)
-		return r;
-	if (keyed_read(buf_text(&text), &key, 1) != 1)
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	if ((size_t)n == sizeof text - 1) {
+		int r = buf_pread(&long_text, host_of(t)->statfd, STAT_MAX);
+
+		if (r < 0)
+			return r;
+	}
+	if (keyed_read(long_text.len ? buf_text(&long_text) : text, &key, 1) != 1)
 		return -EIO;
 	*ret_births = births;
 	return 0;
