@@ -16,7 +16,7 @@ struct emul_config {
 	struct tasks *tasks; /* borrowed; outlives the tree */
 	uid_t uid; /* owner of the root and its files */
 	gid_t gid;
-	uint64_t sample_ns; /* how old usage may be when it is read; 0: it is sampled for each read */
+	uint64_t sample_ns; /* how old usage may be that is read; 0: sampled for each read */
 	bool spread; /* keep members on as many CPUs as cpu.max pays for (sched_setaffinity) */
 };
 
