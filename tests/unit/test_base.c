@@ -14,6 +14,7 @@
 #include "ctlfs/keyed.h"
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
+#include "suite.h"
 
 /* What ret_ variables hold before a call, to see that a failure leaves them alone. */
 #define UNTOUCHED 0x5a5a5a5a5a5a5a5aULL
@@ -458,8 +459,6 @@ int main(void)
 {
 	Suite *suite = suite_create("base");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, numbers, 0, (int)ARRAY_SIZE(number_tables));
 	tcase_add_test(tc, pieces);
@@ -471,9 +470,5 @@ int main(void)
 	tcase_add_test(tc, whole_files);
 	tcase_add_test(tc, reasons);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

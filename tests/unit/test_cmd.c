@@ -16,6 +16,7 @@
 #include "cmd/run.h"
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "suite.h"
 
 #define WORDS 12
 
@@ -314,8 +315,6 @@ int main(void)
 {
 	Suite *suite = suite_create("cmd");
 	TCase *tcase = tcase_create("cmd");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, run_options_fill_the_struct);
 	tcase_add_test(tcase, options_not_given_stay_unset);
@@ -329,9 +328,5 @@ int main(void)
 	tcase_add_test(tcase, json_escapes);
 	tcase_add_test(tcase, words_are_whole);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -6,6 +6,7 @@
  */
 #include "ctlfs/keyed.h"
 #include "emul_fixture.h"
+#include "suite.h"
 
 #define MSEC 1000000ULL /* nanoseconds */
 #define MIB (1ULL << 20)
@@ -504,8 +505,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emul_controllers");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, cpu_time_adds_up);
@@ -522,9 +521,5 @@ int main(void)
 	tcase_add_test(tc, limits_are_not_enforced);
 	tcase_add_test(tc, pressure_triggers);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

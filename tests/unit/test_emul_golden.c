@@ -4,6 +4,7 @@
  * the files of the root, and what each of some two thousand writes answers and reads back.
  */
 #include "emul_fixture.h"
+#include "suite.h"
 
 #define FIELDS_MAX 4
 
@@ -348,17 +349,11 @@ int main(void)
 {
 	Suite *suite = suite_create("emul_golden");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, root_files);
 	tcase_add_test(tc, fresh_files);
 	tcase_add_test(tc, writes);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

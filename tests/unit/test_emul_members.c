@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Members of the emulator's cgroups: migration, events, exits, kill, freeze. */
 #include "emul_fixture.h"
+#include "suite.h"
 
 /* --- who is where --- */
 
@@ -414,8 +415,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emul_members");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, emul_setup, emul_teardown);
 	tcase_set_timeout(tc, 120);
@@ -436,9 +435,5 @@ int main(void)
 	tcase_add_test(tc, freezing);
 	tcase_add_test(tc, freeze_what_cannot_be_stopped);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* The emulator over real processes: forks, exits, kill, freeze, threads. */
 #include "children.h"
 #include "ctlfs/emul.h"
+#include "suite.h"
 
 static struct tasks *tasks;
 static struct tree *tree;
@@ -251,8 +252,6 @@ int main(int argc, char **argv)
 {
 	Suite *suite;
 	TCase *tc;
-	SRunner *runner;
-	int failed;
 
 	be_child(argc, argv);
 	suite = suite_create("emul_real");
@@ -266,9 +265,5 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, emulator_moves_threads);
 	tcase_add_test(tc, emulator_serves_many);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

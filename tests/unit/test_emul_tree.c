@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The emulator's structure: directories, attributes, subtree_control, types, limits, old files. */
 #include "emul_fixture.h"
+#include "suite.h"
 
 /* One step of a script. op: '+' mkdir, '-' rmdir, 'w' write, 'r' read, 'p' a new process moves in
  * (its pid is kept under the letter text), 'm' the process of that letter moves to path, 't' the
@@ -488,8 +489,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emul_tree");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, emul_setup, emul_teardown);
 	tcase_set_timeout(tc, 120);
@@ -505,9 +504,5 @@ int main(void)
 	tcase_add_test(tc, removed_cgroup);
 	tcase_add_test(tc, many_cgroups);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "emul_fixture.h"
 
 #include "emul/cgroup.h"
+#include "suite.h"
 
 static struct cgroup *cgroup_at(const char *path)
 {
@@ -233,8 +234,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emul_usage");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, emul_setup, emul_teardown);
 	tcase_set_timeout(tc, 120);
@@ -246,9 +245,5 @@ int main(void)
 	tcase_add_test(tc, sampled_once_in_an_operation);
 	tcase_add_test(tc, spreading);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

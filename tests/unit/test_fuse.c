@@ -8,6 +8,7 @@
 #include "ctlfs/cleanup.h"
 #include "fuse/errlog.h"
 #include "fuse/nodes.h"
+#include "suite.h"
 
 START_TEST(node_numbers_come_apart_again)
 {
@@ -113,8 +114,6 @@ int main(void)
 	Suite *suite = suite_create("fuse");
 	TCase *nodes = tcase_create("nodes");
 	TCase *errors = tcase_create("errlog");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(nodes, node_numbers_come_apart_again);
 	tcase_add_test(nodes, kinds_do_not_overlap);
@@ -125,8 +124,5 @@ int main(void)
 	tcase_add_test(errors, a_terminal_is_sent_no_control_characters);
 	suite_add_tcase(suite, nodes);
 	suite_add_tcase(suite, errors);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -22,6 +22,7 @@
 #include "ctlfs/pidns.h"
 #include "ctlfs/why.h"
 #include "kernel/internal.h"
+#include "suite.h"
 
 #define MOUNT "/sys/fs/cgroup"
 #define BASE MOUNT "/ctlfs-unit" /* the tree's root */
@@ -182,8 +183,6 @@ static inline int run_suite(const char *name, void (*fill)(TCase *tc))
 {
 	TCase *tc = tcase_create(name);
 	Suite *s = suite_create(name);
-	SRunner *runner;
-	int failed;
 
 	if (!getenv("CTLFS_IN_VM")) {
 		printf("%s: changes cgroups, so it runs in the VM tier only\n0 passed, 0 failed\n",
@@ -194,11 +193,7 @@ static inline int run_suite(const char *name, void (*fill)(TCase *tc))
 	tcase_add_checked_fixture(tc, setup, teardown);
 	fill(tc);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }
 
 #endif

@@ -5,6 +5,7 @@
  * as on kernels before 6.12, without.
  */
 #include "host/pidns.c"
+#include "suite.h"
 
 #include <check.h>
 #include <sched.h>
@@ -257,8 +258,6 @@ int main(void)
 {
 	TCase *tc = tcase_create("pidns");
 	Suite *s = suite_create("pidns");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, show, 0, 2);
@@ -266,9 +265,5 @@ int main(void)
 	tcase_add_loop_test(tc, identity, 0, 2);
 	tcase_add_test(tc, start_time);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

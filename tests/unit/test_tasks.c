@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "children.h"
+#include "suite.h"
 
 static uint16_t instance; /* not that of a test that runs beside this one */
 
@@ -366,8 +367,6 @@ int main(int argc, char **argv)
 {
 	Suite *suite;
 	TCase *tc;
-	SRunner *runner;
-	int failed;
 
 	if (argc == 5 && !strcmp(argv[1], "unprivileged"))
 		return be_unprivileged(atoi(argv[2]), strtoull(argv[3], NULL, 10),
@@ -390,9 +389,5 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, settling_tells_all);
 	tcase_add_test(tc, watches_are_bounded);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

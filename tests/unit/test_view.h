@@ -16,6 +16,7 @@
 #include "ctlfs/tree.h"
 #include "ctlfs/view.h"
 #include "view/internal.h"
+#include "suite.h"
 
 #define NODES_MAX 128
 #define PIDS_MAX 64
@@ -360,18 +361,12 @@ static inline int run_suite(const char *name, const TTest *const *tests, size_t 
 {
 	Suite *suite = suite_create(name);
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "view/rows.h"
+#include "suite.h"
 
 static struct buf text;
 
@@ -292,8 +293,7 @@ int main(void)
 {
 	Suite *suite = suite_create("view_render");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
+	int status;
 
 	tcase_add_test(tc, memory);
 	tcase_add_test(tc, memory_bounds);
@@ -303,10 +303,7 @@ int main(void)
 	tcase_add_loop_test(tc, cpuinfo, 0, (int)ARRAY_SIZE(cpuinfos));
 	tcase_add_test(tc, cpu_files);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
+	status = suite_run(suite);
 	buf_free(&text);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }
