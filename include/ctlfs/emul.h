@@ -12,8 +12,14 @@
 
 struct tasks;
 
+/* Which kernel is emulated. Zero is the default. */
+enum emul_version { EMUL_6_12, EMUL_6_1, EMUL_6_18 };
+
 struct emul_config {
 	struct tasks *tasks; /* borrowed; outlives the tree */
+	enum emul_version version;
+	bool observe; /* never act on members for a limit: only account (--no-enforce) */
+	bool clock; /* a thread of the tree's own runs what is due; else emul_run_due() does */
 	uid_t uid; /* owner of the root and its files */
 	gid_t gid;
 	uint64_t sample_ns; /* how old usage may be that is read; 0: sampled for each read */
@@ -23,5 +29,10 @@ struct emul_config {
 /* A new hierarchy with just the root, controllers cpu, memory and pids available. -ENOMEM, or what
  * the task source answered. Emulates 6.12. */
 int emul_new(const struct emul_config *config, struct tree **ret_tree);
+
+/* Runs what is due by the clock of the task source: throttling, growth over limits, pressure. Gives
+ * when it next wants to be called, in nanoseconds of that clock; UINT64_MAX: never, unless
+ * something is done to the tree. Only for trees without config.clock. */
+uint64_t emul_run_due(struct tree *t);
 
 #endif

@@ -81,6 +81,10 @@ struct tree_file_ops {
 	/* One command. text is NUL-terminated at len, may be changed, len >= 1; kernfs' bound of
 	 * 4096 bytes (-E2BIG) is checked here by those that have it. */
 	int (*write)(struct tree_file *f, const struct caller *writer, char *text, size_t len);
+	/* What poll(2) finds (POLLIN ...), 0: what follows from changed and from reads. Files with
+	 * answers of their own are asked again by who waits whenever changed was called. NULL: 0.
+	 */
+	unsigned (*poll)(struct tree_file *f);
 	void (*close)(struct tree_file *f); /* frees f */
 };
 

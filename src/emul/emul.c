@@ -329,9 +329,11 @@ static void op_destroy(struct tree *t)
 {
 	struct emul *e = emul_of(t);
 
+	ticker_stop(e);
 	e->config.tasks->ops->on_exit(e->config.tasks, NULL, NULL);
 	members_free(e);
 	cgroup_free_all(e);
+	timers_free(e);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -378,6 +380,19 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 		return r;
 	pthread_mutex_init(&e->lock, NULL);
 	config->tasks->ops->on_exit(config->tasks, members_on_exit, e);
+	r = config->clock ? ticker_start(e) : 0;
+	if (r < 0) {
+		op_destroy(&steal_ptr(&e)->tree);
+		return r;
+	}
 	*ret_tree = &steal_ptr(&e)->tree;
 	return 0;
+}
+
+uint64_t emul_run_due(struct tree *t)
+{
+	struct emul *e = emul_of(t);
+
+	guard_mutex(&e->lock);
+	return timers_run(e);
 }

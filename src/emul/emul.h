@@ -20,6 +20,7 @@
 #include "ctlfs/row.h"
 #include "ctlfs/tasks.h"
 #include "ctlfs/tree.h"
+#include "timer.h"
 
 struct cgroup;
 struct emul;
@@ -36,6 +37,7 @@ enum ctrl {
 	CTRL_PIDS,
 	CTRL_RDMA,
 	CTRL_MISC,
+	CTRL_DMEM, /* 6.14 */
 	CTRL_COUNT,
 	CTRL_NONE = CTRL_COUNT, /* a table whose files exist in every cgroup */
 };
@@ -51,6 +53,8 @@ struct usage {
 };
 
 /* --- interface files ---------------------------------------------------------------------- */
+
+#define EMUL_BIT(version) (1u << (version))
 
 /* Row flags of the emulator, beside those of row.h. */
 #define EMUL_MEMBERS (1u << 16) /* members are brought up to date before show and write */
@@ -77,10 +81,13 @@ struct emul_file {
 	/* Something of one open's own (f->priv), made when the file is opened. */
 	int (*open)(struct emul_open *f);
 	void (*release)(struct emul_open *f); /* f->cg may be dead; also called if open failed */
+	unsigned not_in; /* EMUL_BIT() of the versions that do not have it */
+	unsigned (*poll)(struct emul_open *f); /* see tree_file_ops; NULL: by emul_notify() alone */
 };
 
 /* Numbers of files within a cgroup's directory: node = cgroup_node(cg) + slot. A file's slot is its
- * table's first slot + its index in the table, for ever: rows are only ever appended. */
+ * table's first slot + its index in the table, for ever: rows are only ever appended. The slots of
+ * files that notify are named. */
 enum emul_slot {
 	SLOT_CORE = 1,
 	SLOT_CORE_EVENTS = SLOT_CORE + 5, /* cgroup.events */
@@ -89,8 +96,11 @@ enum emul_slot {
 	SLOT_CPUSET = 48,
 	SLOT_IO = 64,
 	SLOT_MEMORY = 80,
+	SLOT_MEMORY_EVENTS = SLOT_MEMORY + 6, /* and .local */
+	SLOT_SWAP_EVENTS = SLOT_MEMORY + 16,
 	SLOT_HUGETLB = 128,
 	SLOT_PIDS = 160,
+	SLOT_PIDS_EVENTS = SLOT_PIDS + 3, /* and .local */
 	SLOT_RDMA = 168,
 	SLOT_MISC = 172,
 	SLOT_DMEM = 184,
@@ -231,6 +241,8 @@ struct emul {
 	uint64_t sampled_ns, sampled_moves; /* when that began, and moves then */
 	uint64_t fresh; /* the last one for which members were brought up to date */
 	uint64_t kills; /* counts writes to cgroup.kill */
+	struct timers timers;
+	struct ticker ticker;
 };
 
 static inline uint64_t cgroup_node(const struct cgroup *cg)
@@ -255,6 +267,35 @@ static inline uint64_t emul_now(const struct emul *e)
 }
 
 /* --- for controllers ---------------------------------------------------------------------- */
+
+/* memory.c: one more event of cg's own, told to it and to its ancestors as memory.events has it. */
+enum memory_event {
+	MEMORY_LOW,
+	MEMORY_HIGH,
+	MEMORY_MAX,
+	MEMORY_OOM,
+	MEMORY_OOM_KILL,
+	MEMORY_OOM_GROUP_KILL,
+	MEMORY_EVENTS,
+};
+
+enum swap_event { SWAP_HIGH, SWAP_MAX, SWAP_FAIL, SWAP_EVENTS };
+
+/* memory_stat.c */
+int memory_stat_show(struct emul_open *f, const struct caller *reader, struct buf *out);
+int memory_numa_stat_show(struct emul_open *f, const struct caller *reader, struct buf *out);
+
+void memory_event(struct cgroup *cg, enum memory_event event, uint64_t count);
+void swap_event(struct cgroup *cg, enum swap_event event, uint64_t count);
+/* pids.c: count forks were refused because of cg's own pids.max. */
+void pids_event(struct cgroup *cg, uint64_t count);
+
+/* pressure.c: from now on the tasks of cg stall for so many parts in a million of the time, seen in
+ * cg and its ancestors. */
+enum psi_resource { PSI_IO, PSI_MEMORY, PSI_CPU, PSI_RESOURCES };
+
+void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm,
+	       unsigned full_ppm);
 
 /* Samples cg's members, at most once in an operation, and gives their hierarchical usage. In root:
  * of all members. -errno if processes cannot be looked at. */

@@ -128,6 +128,20 @@ static int file_write(struct tree_file *file, const struct caller *writer, char 
 	return r;
 }
 
+static unsigned file_poll(struct tree_file *file)
+{
+	struct emul_open *f = open_of(file);
+	struct emul *e = emul_of(file->tree);
+	unsigned mask;
+
+	if (!f->row->poll)
+		return 0;
+	emul_enter(e, false);
+	mask = f->row->poll(f);
+	emul_leave(e);
+	return mask;
+}
+
 static void file_close(struct tree_file *file)
 {
 	struct emul_open *f = open_of(file);
@@ -144,6 +158,7 @@ static void file_close(struct tree_file *file)
 static const struct tree_file_ops file_ops = {
 	.read = file_read,
 	.write = file_write,
+	.poll = file_poll,
 	.close = file_close,
 };
 

@@ -14,7 +14,6 @@
  * memory reads as active, since what is idle cannot be told.
  */
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +45,8 @@ struct memory {
 	uint64_t swap_high, swap_max, zswap_max;
 	bool oom_group, zswap_writeback;
 	struct peak peak, swap_peak;
+	uint64_t events[MEMORY_EVENTS], events_local[MEMORY_EVENTS];
+	uint64_t swap_events[SWAP_EVENTS];
 };
 
 static struct memory *memory_of(const struct cgroup *cg)
@@ -298,154 +299,78 @@ static uint64_t zswap_current_read(struct cgroup *cg)
 	return 0;
 }
 
+/* --- events --------------------------------------------------------------------------------- */
+
+static void counts_show(const char *const *names, const uint64_t *counts, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(out, "%s ", names[i]);
+		buf_addu(out, counts[i]);
+		buf_adds(out, "\n");
+	}
+}
+
+static const char *const event_names[MEMORY_EVENTS] = {
+	[MEMORY_LOW] = "low",
+	[MEMORY_HIGH] = "high",
+	[MEMORY_MAX] = "max",
+	[MEMORY_OOM] = "oom",
+	[MEMORY_OOM_KILL] = "oom_kill",
+	[MEMORY_OOM_GROUP_KILL] = "oom_group_kill",
+};
+
+void memory_event(struct cgroup *cg, enum memory_event event, uint64_t count)
+{
+	struct memory *m = memory_of(cg);
+
+	if (!m)
+		return;
+	m->events_local[event] += count;
+	emul_notify(cg, SLOT_MEMORY_EVENTS + 1);
+	for (; cg && memory_of(cg); cg = cg->parent) {
+		memory_of(cg)->events[event] += count;
+		if (!cgroup_is_root(cg))
+			emul_notify(cg, SLOT_MEMORY_EVENTS);
+	}
+}
+
 static int events_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
-	(void)f;
 	(void)reader;
-	buf_adds(out, "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n");
+	counts_show(event_names, memory_of(f->cg)->events, MEMORY_EVENTS, out);
 	return 0;
+}
+
+static int events_local_show(struct emul_open *f, const struct caller *reader, struct buf *out)
+{
+	(void)reader;
+	counts_show(event_names, memory_of(f->cg)->events_local, MEMORY_EVENTS, out);
+	return 0;
+}
+
+static const char *const swap_event_names[SWAP_EVENTS] = {
+	[SWAP_HIGH] = "high",
+	[SWAP_MAX] = "max",
+	[SWAP_FAIL] = "fail",
+};
+
+void swap_event(struct cgroup *cg, enum swap_event event, uint64_t count)
+{
+	struct memory *m = memory_of(cg);
+
+	if (!m)
+		return;
+	m->swap_events[event] += count;
+	emul_notify(cg, SLOT_SWAP_EVENTS);
 }
 
 static int swap_events_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
-	(void)f;
 	(void)reader;
-	buf_adds(out, "high 0\nmax 0\nfail 0\n");
+	counts_show(swap_event_names, memory_of(f->cg)->swap_events, SWAP_EVENTS, out);
 	return 0;
 }
 
-/* The numbers of memory.stat that can be had. */
-struct figures {
-	uint64_t none; /* 0: of what cannot */
-	uint64_t anon, file, shmem; /* file includes shmem, like the kernel's */
-	uint64_t pagetables;
-	uint64_t active_anon, active_file; /* shared memory is on the list of anonymous memory */
-	uint64_t faults, major_faults;
-};
-
-static void figures_of(const struct usage *u, struct figures *ret_figures)
-{
-	*ret_figures = (struct figures){
-		.anon = u->anon,
-		.file = u->file + u->shmem,
-		.shmem = u->shmem,
-		.pagetables = u->pagetables,
-		.active_anon = u->anon + u->shmem,
-		.active_file = u->file,
-		.faults = u->minflt + u->majflt,
-		.major_faults = u->majflt,
-	};
-}
-
-#define FIGURE(field) offsetof(struct figures, field)
-
-/* The lines of memory.stat in the kernel's order; those of a node are memory.numa_stat's too. */
-static const struct {
-	const char *key;
-	bool node;
-	size_t figure; /* 0: none */
-} stat_lines[] = {
-	{ "anon", true, FIGURE(anon) },
-	{ "file", true, FIGURE(file) },
-	{ "kernel", false, FIGURE(pagetables) },
-	{ "kernel_stack", true },
-	{ "pagetables", true, FIGURE(pagetables) },
-	{ "sec_pagetables", true },
-	{ "percpu", false },
-	{ "sock", false },
-	{ "vmalloc", false },
-	{ "shmem", true, FIGURE(shmem) },
-	{ "zswap", false },
-	{ "zswapped", false },
-	{ "file_mapped", true, FIGURE(file) },
-	{ "file_dirty", true },
-	{ "file_writeback", true },
-	{ "swapcached", true },
-	{ "anon_thp", true },
-	{ "file_thp", true },
-	{ "shmem_thp", true },
-	{ "inactive_anon", true },
-	{ "active_anon", true, FIGURE(active_anon) },
-	{ "inactive_file", true },
-	{ "active_file", true, FIGURE(active_file) },
-	{ "unevictable", true },
-	{ "slab_reclaimable", true },
-	{ "slab_unreclaimable", true },
-	{ "slab", false },
-	{ "workingset_refault_anon", true },
-	{ "workingset_refault_file", true },
-	{ "workingset_activate_anon", true },
-	{ "workingset_activate_file", true },
-	{ "workingset_restore_anon", true },
-	{ "workingset_restore_file", true },
-	{ "workingset_nodereclaim", true },
-	{ "pgdemote_kswapd", true },
-	{ "pgdemote_direct", true },
-	{ "pgdemote_khugepaged", true },
-	{ "pgpromote_success", true },
-	{ "pgscan", false },
-	{ "pgsteal", false },
-	{ "pgscan_kswapd", false },
-	{ "pgscan_direct", false },
-	{ "pgscan_khugepaged", false },
-	{ "pgsteal_kswapd", false },
-	{ "pgsteal_direct", false },
-	{ "pgsteal_khugepaged", false },
-	{ "pgfault", false, FIGURE(faults) },
-	{ "pgmajfault", false, FIGURE(major_faults) },
-	{ "pgrefill", false },
-	{ "pgactivate", false },
-	{ "pgdeactivate", false },
-	{ "pglazyfree", false },
-	{ "pglazyfreed", false },
-	{ "swpin_zero", false },
-	{ "swpout_zero", false },
-	{ "zswpin", false },
-	{ "zswpout", false },
-	{ "zswpwb", false },
-	{ "thp_fault_alloc", false },
-	{ "thp_collapse_alloc", false },
-	{ "thp_swpout", false },
-	{ "thp_swpout_fallback", false },
-	{ "numa_pages_migrated", false },
-	{ "numa_pte_updates", false },
-	{ "numa_hint_faults", false },
-};
-
-static int lines_show(struct emul_open *f, bool node, const char *between, struct buf *out)
-{
-	struct figures figures;
-	struct usage now;
-	int error = emul_usage(f->cg, &now);
-
-	if (error)
-		return error;
-	figures_of(&now, &figures);
-	for (size_t i = 0; i < ARRAY_SIZE(stat_lines); i++) {
-		const char *value = (const char *)&figures + stat_lines[i].figure;
-
-		if (node && !stat_lines[i].node)
-			continue;
-		buf_adds(out, stat_lines[i].key);
-		buf_adds(out, between);
-		buf_addu(out, *(const uint64_t *)(const void *)value);
-		buf_adds(out, "\n");
-	}
-	return 0;
-}
-
-static int stat_show(struct emul_open *f, const struct caller *reader, struct buf *out)
-{
-	(void)reader;
-	return lines_show(f, false, " ", out);
-}
-
-/* Which node memory is on is not known: all is shown on the first. */
-static int numa_stat_show(struct emul_open *f, const struct caller *reader, struct buf *out)
-{
-	(void)reader;
-	return lines_show(f, true, " N0=", out);
-}
 
 #define USED(file, function)                         \
 	{ .name = file,                              \
@@ -479,9 +404,12 @@ const struct emul_file memory_files[] = {
 	LIMIT("memory.high", high),
 	LIMIT("memory.max", max),
 	EVENTS("memory.events", events_show),
-	EVENTS("memory.events.local", events_show),
-	{ .name = "memory.stat", .mode = 0444, .flags = EMUL_USAGE, .show = stat_show },
-	{ .name = "memory.numa_stat", .mode = 0444, .flags = EMUL_USAGE, .show = numa_stat_show },
+	EVENTS("memory.events.local", events_local_show),
+	{ .name = "memory.stat", .mode = 0444, .flags = EMUL_USAGE, .show = memory_stat_show },
+	{ .name = "memory.numa_stat",
+	  .mode = 0444,
+	  .flags = EMUL_USAGE,
+	  .show = memory_numa_stat_show },
 	{ .name = "memory.oom.group",
 	  .mode = 0644,
 	  .flags = ROW_NOT_ON_ROOT | ROW_DELEGATABLE,

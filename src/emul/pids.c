@@ -22,6 +22,7 @@ struct pids {
 	struct css css;
 	int64_t limit;
 	uint64_t peak;
+	uint64_t events, events_local;
 };
 
 static struct pids *pids_of(const struct cgroup *cg)
@@ -87,11 +88,30 @@ static uint64_t peak_read(struct cgroup *cg, const struct usage *now)
 	return pids_of(cg)->peak;
 }
 
+void pids_event(struct cgroup *cg, uint64_t count)
+{
+	if (!pids_of(cg))
+		return;
+	pids_of(cg)->events_local += count;
+	emul_notify(cg, SLOT_PIDS_EVENTS + 1);
+	for (; cg && pids_of(cg); cg = cg->parent) {
+		pids_of(cg)->events += count;
+		if (!cgroup_is_root(cg))
+			emul_notify(cg, SLOT_PIDS_EVENTS);
+	}
+}
+
 static int events_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
-	(void)f;
 	(void)reader;
-	buf_adds(out, "max 0\n");
+	buf_addf(out, "max %llu\n", (unsigned long long)pids_of(f->cg)->events);
+	return 0;
+}
+
+static int events_local_show(struct emul_open *f, const struct caller *reader, struct buf *out)
+{
+	(void)reader;
+	buf_addf(out, "max %llu\n", (unsigned long long)pids_of(f->cg)->events_local);
 	return 0;
 }
 
@@ -116,7 +136,7 @@ const struct emul_file pids_files[] = {
 	{ .name = "pids.events.local",
 	  .mode = 0444,
 	  .flags = ROW_NOT_ON_ROOT | ROW_NOTIFIES,
-	  .show = events_show },
+	  .show = events_local_show },
 	{ 0 },
 };
 

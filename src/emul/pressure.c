@@ -21,6 +21,11 @@ struct trigger {
 	unsigned threshold, window; /* us: stalled for threshold within window */
 };
 
+void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm, unsigned full_ppm)
+{
+	(void)cg, (void)resource, (void)some_ppm, (void)full_ppm;
+}
+
 static int pressure_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
 	(void)f;

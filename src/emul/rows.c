@@ -22,6 +22,7 @@ const char *const emul_ctrl_names[CTRL_COUNT] = {
 	[CTRL_PIDS] = "pids",
 	[CTRL_RDMA] = "rdma",
 	[CTRL_MISC] = "misc",
+	[CTRL_DMEM] = "dmem",
 };
 
 const struct emul_table emul_tables[] = {
@@ -37,6 +38,8 @@ const size_t emul_n_tables = ARRAY_SIZE(emul_tables);
 /* Whether cg has the file, if only its controller were enabled. */
 static bool fits(const struct cgroup *cg, const struct emul_file *row)
 {
+	if (row->not_in & EMUL_BIT(cg->emul->config.version))
+		return false;
 	if (cgroup_is_root(cg))
 		return !(row->flags & ROW_NOT_ON_ROOT);
 	return !(row->flags & ROW_ONLY_ON_ROOT);

@@ -105,6 +105,7 @@ void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct 
 	struct fuse_pollhandle *old = ph;
 	unsigned mask = POLL_QUIET;
 	bool gone = is_gone(h);
+	unsigned own;
 
 	(void)node;
 	pthread_mutex_lock(&ev->lock);
@@ -118,6 +119,10 @@ void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct 
 	pthread_mutex_unlock(&ev->lock);
 	if (old)
 		fuse_pollhandle_destroy(old);
+	/* Asked once it is known who waits: what changes from now on wakes them. */
+	own = h->file && h->file->ops->poll ? h->file->ops->poll(h->file) : 0;
+	if (own)
+		mask = own;
 	fuse_reply_poll(req, mask);
 }
 
