@@ -20,7 +20,7 @@ uint16_t control_of(const struct cgroup *cg)
 	for (int i = 0; i < CTRL_COUNT; i++) {
 		const struct controller *c = emul_controllers[i];
 
-		if (!c || (cg->threaded && !c->threaded))
+		if (!emul_has(cg->emul, i) || c->implicit || (cg->threaded && !c->threaded))
 			continue;
 		if (cgroup_is_root(cg) || (cg->parent->subtree_control & BIT_OF(i)))
 			mask |= (uint16_t)BIT_OF(i);
@@ -127,6 +127,20 @@ int control_apply(struct cgroup *cg, const struct caller *who)
 	return r;
 }
 
+void control_dying(struct cgroup *cg, int by)
+{
+	for (int i = 0; by > 0 && i < CTRL_COUNT; i++) {
+		if (cg->css[i] || (emul_has(cg->emul, i) && emul_controllers[i]->implicit))
+			cg->dying_css |= (uint16_t)BIT_OF(i);
+	}
+	for (struct cgroup *up = cg->parent; up; up = up->parent) {
+		for (int i = 0; i < CTRL_COUNT; i++) {
+			if (cg->dying_css & BIT_OF(i))
+				up->nr_dying_css[i] += (unsigned)by;
+		}
+	}
+}
+
 void control_exit(struct cgroup *cg)
 {
 	css_drop(cg, UINT16_MAX);
@@ -196,7 +210,7 @@ static int reduce_change(const struct cgroup *cg, struct change *change)
 		if ((change->enable & BIT_OF(i)) && !(granted & BIT_OF(i)))
 			return refuse(ENOENT, "%s is not in cgroup.controllers: %s",
 				      emul_ctrl_names[i],
-				      emul_controllers[i] ? "the parent's subtree_control lacks it"
+				      emul_has(cg->emul, i) ? "the parent's subtree_control lacks it"
 							  : "it is not available here");
 		if (!(change->disable & BIT_OF(i)))
 			continue;

@@ -334,6 +334,7 @@ static void op_destroy(struct tree *t)
 	members_free(e);
 	cgroup_free_all(e);
 	timers_free(e);
+	machine_free(&e->machine);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -375,9 +376,13 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->instance = new_instance();
 	r = config->tasks->ops->births(config->tasks, &births);
 	if (r == 0)
+		r = machine_new(config, &e->machine);
+	if (r == 0)
 		r = cgroup_new_root(e, &e->root);
-	if (r < 0)
+	if (r < 0) {
+		machine_free(&e->machine);
 		return r;
+	}
 	pthread_mutex_init(&e->lock, NULL);
 	config->tasks->ops->on_exit(config->tasks, members_on_exit, e);
 	r = config->clock ? ticker_start(e) : 0;

@@ -34,15 +34,18 @@ static inline void on_change(void *data, uint64_t node)
 	changes[n_changes++] = node;
 }
 
-static inline void emul_setup_with(bool spread)
+static inline void emul_setup_config(struct emul_config config)
 {
-	struct emul_config config = { .spread = spread };
-
 	fake = fake_new();
 	config.tasks = &fake->tasks;
 	ck_assert_int_eq(emul_new(&config, &tree), 0);
 	tree->changed = on_change;
 	n_changes = 0;
+}
+
+static inline void emul_setup_with(bool spread)
+{
+	emul_setup_config((struct emul_config){ .spread = spread });
 }
 
 static inline void emul_setup(void)
