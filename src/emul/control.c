@@ -210,8 +210,9 @@ static int reduce_change(const struct cgroup *cg, struct change *change)
 		if ((change->enable & BIT_OF(i)) && !(granted & BIT_OF(i)))
 			return refuse(ENOENT, "%s is not in cgroup.controllers: %s",
 				      emul_ctrl_names[i],
-				      emul_has(cg->emul, i) ? "the parent's subtree_control lacks it"
-							  : "it is not available here");
+				      emul_has(cg->emul, i) ?
+					      "the parent's subtree_control lacks it" :
+					      "it is not available here");
 		if (!(change->disable & BIT_OF(i)))
 			continue;
 		user = child_using(cg, i);

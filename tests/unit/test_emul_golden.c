@@ -194,8 +194,8 @@ struct kernel {
 
 /* The block devices of the recorded machine. */
 #define DEVICES                                                                              \
-	"254:0/mq 254:16/mq 1:0 1:1 1:2 1:3 1:4 1:5 1:6 1:7 1:8 1:9 1:10 1:11 1:12 1:13 1:14 1:15 " \
-	"7:0/mq 7:1/mq 7:2/mq 7:3/mq 7:4/mq 7:5/mq 7:6/mq 7:7/mq 253:0"
+	"254:0/mq 254:16/mq 1:0 1:1 1:2 1:3 1:4 1:5 1:6 1:7 1:8 1:9 1:10 1:11 1:12 1:13 1:14 " \
+	"1:15 7:0/mq 7:1/mq 7:2/mq 7:3/mq 7:4/mq 7:5/mq 7:6/mq 7:7/mq 253:0"
 
 /* The kernel whose cgroup v1 had the most of the controllers. */
 #define WITH_V1 "cpuset/v1 cpu/v1 io/v1 memory/v1 perf_event hugetlb pids/v1"
