@@ -29,7 +29,9 @@ struct emul_config {
 	const char *misc; /* of the misc controller: "NAME=CAPACITY" */
 	const char *rdma; /* names of devices */
 	const char *dmem; /* regions of device memory: "NAME=BYTES"; from EMUL_6_18 on */
-	const char *controllers; /* those the kernel is built with; NULL: all of its version */
+	/* What the kernel is built with: "memory", "memory/v1" of one that cgroup v1 has taken.
+	 * NULL: all controllers of its version. */
+	const char *controllers;
 };
 
 /* A new hierarchy with just the root. -ENOMEM, -EINVAL for words of config that are none, or what

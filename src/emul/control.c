@@ -151,16 +151,16 @@ struct change {
 	uint16_t enable, disable;
 };
 
-static int ctrl_find(const char *name)
+static int ctrl_find(const struct emul *e, const char *name)
 {
 	for (int i = 0; i < CTRL_COUNT; i++) {
-		if (!strcmp(emul_ctrl_names[i], name))
+		if (((e->machine.known >> i) & 1) && !strcmp(emul_ctrl_names[i], name))
 			return i;
 	}
 	return -1;
 }
 
-static int parse_change(char *text, struct change *ret_change)
+static int parse_change(const struct emul *e, char *text, struct change *ret_change)
 {
 	struct change change = { 0 };
 	char *token;
@@ -173,9 +173,9 @@ static int parse_change(char *text, struct change *ret_change)
 			continue;
 		if (*token != '+' && *token != '-')
 			return refuse(EINVAL, "\"%s\" begins neither with + nor with -", token);
-		ctrl = ctrl_find(token + 1);
+		ctrl = ctrl_find(e, token + 1);
 		if (ctrl < 0)
-			return refuse(EINVAL, "\"%s\" is no controller of cgroup v2", token + 1);
+			return refuse(EINVAL, "\"%s\" is no controller of this kernel", token + 1);
 		if (*token == '+') {
 			change.enable |= (uint16_t)BIT_OF(ctrl);
 			change.disable &= (uint16_t)~BIT_OF(ctrl);
@@ -210,8 +210,9 @@ static int reduce_change(const struct cgroup *cg, struct change *change)
 		if ((change->enable & BIT_OF(i)) && !(granted & BIT_OF(i)))
 			return refuse(ENOENT, "%s is not in cgroup.controllers: %s",
 				      emul_ctrl_names[i],
-				      emul_has(cg->emul, i) ? "the parent's subtree_control lacks it"
-							  : "it is not available here");
+				      emul_has(cg->emul, i) ?
+					      "the parent's subtree_control lacks it" :
+					      "it is not available here");
 		if (!(change->disable & BIT_OF(i)))
 			continue;
 		user = child_using(cg, i);
@@ -277,7 +278,7 @@ int control_write(struct emul_open *f, const struct caller *who, char *text)
 	struct cgroup *cg = f->cg;
 	uint16_t before = cg->subtree_control;
 	struct change change = { 0 };
-	int r = parse_change(text, &change);
+	int r = parse_change(cg->emul, text, &change);
 
 	if (r == 0)
 		r = reduce_change(cg, &change);

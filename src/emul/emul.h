@@ -251,7 +251,7 @@ struct resources {
 };
 
 struct machine {
-	uint16_t controllers; /* bits of enum ctrl: those that exist */
+	uint16_t known, controllers; /* bits of enum ctrl: built in; and here, not in cgroup v1 */
 	struct resources devices; /* "MAJ:MIN"; capacity is 1 if io.cost.* may be set, else 0 */
 	struct resources misc, rdma, dmem;
 };

@@ -115,10 +115,17 @@ static int parse_name(char *word, struct resource *r)
 	return take_name(word, r);
 }
 
+/* Its capacity is 1 if it is not with cgroup v1. */
 static int parse_controller(char *word, struct resource *r)
 {
+	char *where = strchr(word, '/');
+
+	if (where)
+		*where++ = '\0';
+	if (where && strcmp(where, "v1"))
+		return -EINVAL;
+	r->capacity = where ? 0 : 1;
 	for (int i = 0; i < CTRL_COUNT; i++) {
-		r->capacity = (uint64_t)i;
 		if (!strcmp(emul_ctrl_names[i], word))
 			return take_name(word, r);
 	}
@@ -153,10 +160,13 @@ static int name_controllers(struct machine *m, const struct emul_config *config)
 
 	for (int i = 0; !error && i < CTRL_COUNT; i++) {
 		const struct controller *c = emul_controllers[i];
+		int name = resource_find(&named, emul_ctrl_names[i]);
 
-		if (!c || (c->not_in & EMUL_BIT(config->version)))
+		if ((c && (c->not_in & EMUL_BIT(config->version))) ||
+		    (config->controllers && name < 0))
 			continue;
-		if (!config->controllers || resource_find(&named, c->name) >= 0)
+		m->known |= (uint16_t)(1u << i);
+		if (c && (name < 0 || named.list[name].capacity))
 			m->controllers |= (uint16_t)(1u << i);
 	}
 	resources_free(&named);

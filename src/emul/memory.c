@@ -394,9 +394,9 @@ static int swap_events_show(struct emul_open *f, const struct caller *reader, st
 	{ .name = file,                              \
 	  .mode = 0644,                              \
 	  .flags = ROW_NOT_ON_ROOT,                  \
-	  __VA_ARGS__                                \
 	  .read_max = field##_read,                  \
-	  .write_max = field##_write }
+	  .write_max = field##_write,                \
+	  __VA_ARGS__ }
 #define EVENTS(file, function)                       \
 	{ .name = file,                              \
 	  .mode = 0444,                              \
@@ -436,7 +436,7 @@ const struct emul_file memory_files[] = {
 	  SINCE_6_12,
 	  .flags = ROW_NOT_ON_ROOT,
 	  .read_u64 = zswap_current_read },
-	LIMIT("memory.zswap.max", zswap_max, SINCE_6_12, ),
+	LIMIT("memory.zswap.max", zswap_max, SINCE_6_12),
 	{ .name = "memory.zswap.writeback",
 	  .mode = 0644,
 	  SINCE_6_12,

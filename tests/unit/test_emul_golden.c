@@ -145,9 +145,6 @@ static const struct difference {
 	{ "writes-6.1", "io.pressure", "some 150000 499999", "0", PSI_TEXT },
 	{ "writes-6.1", "memory.pressure", "some 150000 499999", "0", PSI_TEXT },
 	/* UNTIL PSI IS MERGED: end. */
-	/* That kernel was built without them; here they are there but not available. */
-	{ "writes-6.18-core", "cgroup.subtree_control", "+rdma", "ENOENT", "" },
-	{ "writes-6.18-core", "cgroup.subtree_control", "+misc", "ENOENT", "" },
 };
 
 /* UNTIL PSI IS MERGED: delete this function and its call. The recording's user had no privileges,
@@ -197,14 +194,17 @@ struct kernel {
 
 /* The block devices of the recorded machine. */
 #define DEVICES                                                                              \
-	"254:0/mq 254:16/mq 1:0 1:1 1:2 1:3 1:4 1:5 1:6 1:7 1:8 1:9 1:10 1:11 1:12 1:13 1:14 1:15 " \
-	"7:0/mq 7:1/mq 7:2/mq 7:3/mq 7:4/mq 7:5/mq 7:6/mq 7:7/mq 253:0"
+	"254:0/mq 254:16/mq 1:0 1:1 1:2 1:3 1:4 1:5 1:6 1:7 1:8 1:9 1:10 1:11 1:12 1:13 1:14 " \
+	"1:15 7:0/mq 7:1/mq 7:2/mq 7:3/mq 7:4/mq 7:5/mq 7:6/mq 7:7/mq 253:0"
+
+/* The kernel whose cgroup v1 had the most of the controllers. */
+#define WITH_V1 "cpuset/v1 cpu/v1 io/v1 memory/v1 perf_event hugetlb pids/v1"
 
 static const struct kernel kernels[] = {
 	{ EMUL_6_12, NULL, true, "root-6.12", "defaults-6.12", "writes-6.12" },
 	{ EMUL_6_1, NULL, true, "root-6.1", "defaults-6.1", "writes-6.1" },
-	{ EMUL_6_18, "perf_event hugetlb", false, NULL, "defaults-6.18-core", "writes-6.18-core" },
-	{ EMUL_6_18, "perf_event hugetlb", true, NULL, NULL, "writes-6.18-hugetlb" },
+	{ EMUL_6_18, WITH_V1, false, NULL, "defaults-6.18-core", "writes-6.18-core" },
+	{ EMUL_6_18, WITH_V1, true, NULL, NULL, "writes-6.18-hugetlb" },
 };
 
 /* Gives the children of dir all that it has. */
