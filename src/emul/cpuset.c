@@ -70,6 +70,8 @@ static int refuse_list(int r, const char *file)
 {
 	if (r == -ENOSPC)
 		return refuse(ENOSPC, "%s cannot be cleared: the cgroup has members", file);
+	if (r == -EBUSY)
+		return refuse(EBUSY, "%s cannot be cleared: the cgroup is a partition", file);
 	return refuse(-r, "%s: a sibling has some of these CPUs", file);
 }
 

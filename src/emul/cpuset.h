@@ -202,7 +202,7 @@ void claim_effective(const struct change *c, struct cpuset *cs, uint64_t *ret_xc
 /* The same for what is to be; the number of siblings that have some of it. */
 unsigned claim_trial(const struct change *c, struct cpuset *cs, struct trial *trial);
 bool claim_disjoint(const struct change *c, struct cpuset *a, struct cpuset *b);
-/* Whether the tree stays sound with cs like trial. -ENOSPC, -EINVAL; says nothing of why. */
+/* Whether the tree stays sound with cs like trial. -ENOSPC, -EBUSY, -EINVAL; says nothing of why. */
 int claim_check(const struct change *c, struct cpuset *cs, const struct trial *trial);
 void claim_now(const struct change *c, struct cpuset *cs, struct trial *ret_trial);
 bool claim_starves(const struct change *c, struct cpuset *cs, const uint64_t *xcpus);

@@ -131,6 +131,22 @@ void claim_now(const struct change *c, struct cpuset *cs, struct trial *ret_tria
 	ret_trial->cleared = false;
 }
 
+/* Since 6.12 every CPU that is not isolated holds back some time from deadline tasks, for which no
+ * CPUs at all are too few. Asked is the first of cs. */
+static bool keeps_time(const struct change *c, struct cpuset *cs)
+{
+	const uint64_t *cpus = cpuset_mask(cs, MASK_CPUS);
+	const uint64_t *isolated = cpuset_mask(c->root, MASK_ISOLATED);
+
+	if (c->emul->config.version == EMUL_6_1)
+		return false;
+	for (unsigned i = 0; i < c->words; i++) {
+		if (cpus[i])
+			return !(cpus[i] & -cpus[i] & isolated[i]);
+	}
+	return false;
+}
+
 int claim_check(const struct change *c, struct cpuset *cs, const struct trial *trial)
 {
 	struct cpuset *sibling;
@@ -143,6 +159,8 @@ int claim_check(const struct change *c, struct cpuset *cs, const struct trial *t
 		if (cs->mems && !trial->mems)
 			return -ENOSPC;
 	}
+	if (cs->exclusive && mask_empty(c, trial->cpus) && keeps_time(c, cs))
+		return -EBUSY;
 	cpuset_each_child(sibling, cpuset_parent(cs)) {
 		if (sibling != cs && !siblings_agree(c, sibling, trial))
 			return -EINVAL;

@@ -113,24 +113,39 @@ static void end_step(struct replay *r)
 	r->was_fresh = false;
 }
 
+static const char *const dirs[] = { "a", "b", "c", "a/x", "a/y", "b/z", "a/x/p", "a/x/q" };
+
+/* As record-cpuset does: a kernel may not give back all CPUs of removed partitions. */
+static void clear_tree(const struct replay *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(r->tasks); i++)
+		move("", r->tasks[i]);
+	for (size_t i = ARRAY_SIZE(dirs); i-- > 0;) {
+		if (node_at(dirs[i]))
+			ck_assert_int_eq(do_rmdir(dirs[i]), 0);
+	}
+}
+
 static void make_tree(struct replay *r, unsigned cpus)
 {
-	static const char *const dirs[] = { "a",   "b",	  "c",	   "a/x",
-					    "a/y", "b/z", "a/x/p", "a/x/q" };
-	static const char *const inner[] = { "cgroup.subtree_control", "a/cgroup.subtree_control",
-					     "b/cgroup.subtree_control",
-					     "a/x/cgroup.subtree_control" };
+	static const char *const inner[] = { "", "a/", "b/", "a/x/" };
 
-	if (tree)
-		emul_teardown();
-	machine_cpus = cpus;
-	emul_setup_version(r->version);
+	if (tree) {
+		clear_tree(r);
+	} else {
+		machine_cpus = cpus;
+		emul_setup_version(r->version);
+		for (size_t i = 0; i < ARRAY_SIZE(r->tasks); i++)
+			r->tasks[i] = spawn_in("");
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		ck_assert_int_eq(do_mkdir(dirs[i]), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(inner); i++)
-		ck_assert_int_eq(do_write(inner[i], "+cpuset"), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(r->tasks); i++)
-		r->tasks[i] = spawn_in("");
+	for (size_t i = 0; i < ARRAY_SIZE(inner); i++) {
+		cleanup_buf struct buf file = { 0 };
+
+		buf_addf(&file, "%scgroup.subtree_control", inner[i]);
+		ck_assert_int_eq(do_write(buf_text(&file), "+cpuset"), 0);
+	}
 	if (r->fresh.text[0])
 		state_copy(&r->now, &r->fresh);
 	r->was_fresh = true;
