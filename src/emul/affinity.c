@@ -23,7 +23,7 @@ static void cpus_of_cpuset(const struct cgroup *cg, struct cpulist *ret_cpus)
 	const struct emul *e = cg->emul;
 	struct change c = { .words = e->cpu_words };
 
-	for (; !cgroup_is_root(cg); cg = cg->parent) {
+	for (; cg; cg = cg->parent) {
 		struct cpuset *cs = cpuset_of(cg);
 
 		if (cs && !mask_empty(&c, cpuset_mask(cs, MASK_EFFECTIVE))) {
@@ -31,8 +31,7 @@ static void cpus_of_cpuset(const struct cgroup *cg, struct cpulist *ret_cpus)
 			return;
 		}
 	}
-	mask_without(&c, ret_cpus->bits, e->cpus.bits,
-		     cpuset_mask(cpuset_of(e->root), MASK_SUBPARTS));
+	*ret_cpus = e->cpus;
 }
 
 /* The CPUs for tasks of cg. */

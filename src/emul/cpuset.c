@@ -75,6 +75,16 @@ static int refuse_list(int r, const char *file)
 	return refuse(-r, "%s: a sibling has some of these CPUs", file);
 }
 
+static int update_mask(struct change *c, struct cpuset *cs, struct trial *trial,
+		       enum cpuset_mask which)
+{
+	if (which == MASK_EXCLUSIVE)
+		return update_exclusive(c, cs, trial);
+	if (c->emul->config.version == EMUL_6_1)
+		return update_cpus_old(c, cs, trial);
+	return update_cpus(c, cs, trial);
+}
+
 /* Writes a list to cpuset.cpus or cpuset.cpus.exclusive. */
 static int write_cpus(struct emul_open *f, const struct caller *writer, char *text,
 		      enum cpuset_mask which)
@@ -93,7 +103,7 @@ static int write_cpus(struct emul_open *f, const struct caller *writer, char *te
 	claim_now(&c, cs, &trial);
 	trial.cleared = !*text;
 	mask_copy(&c, which == MASK_CPUS ? trial.cpus : trial.exclusive, list.bits);
-	r = which == MASK_CPUS ? update_cpus(&c, cs, &trial) : update_exclusive(&c, cs, &trial);
+	r = update_mask(&c, cs, &trial, which);
 	change_end(&c);
 	return r < 0 ? refuse_list(r, f->row->name) : 0;
 }
@@ -192,10 +202,32 @@ static int effective_mems_show(struct emul_open *f, const struct caller *reader,
 
 static const char *const part_names[] = { "member", "root", "isolated" };
 
+static const char *part_reason(const struct cpuset *cs)
+{
+	if (cs->cg->emul->config.version == EMUL_6_1 && cs->error == PART_INVCPUS)
+		return "Invalid cpu list in cpuset.cpus";
+	if (cs->cg->emul->config.version == EMUL_6_1 && cs->error == PART_CPUSEMPTY)
+		return "cpuset.cpus is empty";
+	return part_reasons[cs->error];
+}
+
+static void set_part(const struct cgroup *cg, const struct caller *writer, int part)
+{
+	struct cpuset *cs = cpuset_of(cg);
+	struct change c;
+
+	change_begin(&c, cg, writer);
+	if (c.emul->config.version == EMUL_6_1)
+		update_part_old(&c, cs, part);
+	else
+		update_part(&c, cs, part);
+	change_end(&c);
+}
+
 static int part_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
 	const struct cpuset *cs = cpuset_of(f->cg);
-	const char *reason = part_reasons[cs->error];
+	const char *reason = part_reason(cs);
 
 	(void)reader;
 	buf_adds(out, part_names[abs(cs->part)]);
@@ -209,15 +241,11 @@ static int part_show(struct emul_open *f, const struct caller *reader, struct bu
 
 static int part_write(struct emul_open *f, const struct caller *writer, char *text)
 {
-	struct change c;
-
 	text = parse_strip(text);
 	for (size_t i = 0; i < ARRAY_SIZE(part_names); i++) {
 		if (strcmp(text, part_names[i]))
 			continue;
-		change_begin(&c, f->cg, writer);
-		update_part(&c, cpuset_of(f->cg), (int)i);
-		change_end(&c);
+		set_part(f->cg, writer, (int)i);
 		return 0;
 	}
 	return refuse(EINVAL, "%s takes member, root or isolated", f->row->name);
@@ -245,6 +273,7 @@ static void cpuset_init(struct cgroup *cg, struct css *css)
 		struct cpuset *parent = cpuset_parent(cs);
 
 		cs->balance = parent->balance;
+		cs->inherits = true;
 		mask_copy(&c, cpuset_mask(cs, MASK_EFFECTIVE),
 			  cpuset_mask(parent, MASK_EFFECTIVE));
 		return;
@@ -254,6 +283,8 @@ static void cpuset_init(struct cgroup *cg, struct css *css)
 	cpulist_first(&possible, e->n_cpus);
 	mask_copy(&c, cpuset_mask(cs, MASK_CPUS), possible.bits);
 	mask_copy(&c, cpuset_mask(cs, MASK_EFFECTIVE), e->cpus.bits);
+	if (e->config.version == EMUL_6_1)
+		return;
 	mask_copy(&c, cpuset_mask(cs, MASK_XCPUS), possible.bits);
 	mask_copy(&c, cpuset_mask(cs, MASK_EXCLUSIVE), possible.bits);
 }
@@ -261,14 +292,10 @@ static void cpuset_init(struct cgroup *cg, struct css *css)
 static void cpuset_exit(struct cgroup *cg, struct css *css)
 {
 	struct cpuset *cs = (struct cpuset *)css;
-	struct change c;
 
 	/* When all ends, parents end first: nobody is left to give CPUs back to. */
-	if (cgroup_is_root(cg) || !cpuset_parent(cs) || !part_valid(cs))
-		return;
-	change_begin(&c, cg, NULL);
-	update_part(&c, cs, PART_MEMBER);
-	change_end(&c);
+	if (!cgroup_is_root(cg) && cpuset_parent(cs) && part_valid(cs))
+		set_part(cg, NULL, PART_MEMBER);
 }
 
 #define SINCE_6_12 EMUL_BIT(EMUL_6_1)

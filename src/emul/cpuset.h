@@ -3,7 +3,8 @@
  * The cpuset controller's inside: a cgroup's state, its masks, and a change while it is made.
  *
  * cpuset.c has the files, cpuset_claim.c what a cpuset may have of its parent's CPUs,
- * cpuset_update.c how a change spreads through the tree, cpuset_old.c the same as 6.1 does it.
+ * cpuset_part.c how partitions get and give back theirs, cpuset_update.c how a change spreads
+ * through the tree, cpuset_old.c the last two as 6.1 does it.
  */
 #ifndef EMUL_CPUSET_H
 #define EMUL_CPUSET_H
@@ -50,6 +51,7 @@ struct cpuset {
 	uint8_t words; /* of a mask */
 	bool exclusive; /* siblings may not overlap */
 	bool balance; /* the scheduler balances load over its CPUs */
+	bool inherits; /* 6.1: its effective CPUs are its parent's, for lack of own ones */
 	bool remote; /* a partition whose parent is none: its CPUs are from the root */
 	bool mems; /* cpuset.mems is "0" */
 	uint64_t masks[]; /* one after the other */
@@ -243,5 +245,10 @@ void update_siblings(struct change *c, struct cpuset *parent, const struct cpuse
 int update_cpus(struct change *c, struct cpuset *cs, struct trial *trial);
 int update_exclusive(struct change *c, struct cpuset *cs, struct trial *trial);
 void update_part(struct change *c, struct cpuset *cs, int part);
+
+/* --- cpuset_old.c --- */
+
+int update_cpus_old(struct change *c, struct cpuset *cs, struct trial *trial);
+void update_part_old(struct change *c, struct cpuset *cs, int part);
 
 #endif
