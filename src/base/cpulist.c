@@ -75,7 +75,7 @@ static int region(const char **s, struct region *r)
 
 	if (error)
 		return error;
-	r->used = r->group = 1;
+	r->used = r->group = r->last + 1; /* all; none for UINT_MAX, as in the kernel */
 	if (!region_end(**s)) {
 		if (**s != ':')
 			return -EINVAL;

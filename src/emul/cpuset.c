@@ -46,6 +46,8 @@ bool cpuset_may_attach(const struct cgroup *from, const struct cgroup *to)
 {
 	struct change c = { .words = to->emul->cpu_words };
 
+	if (!cpuset_of(to->emul->root))
+		return true; /* not available */
 	while (!cpuset_of(to))
 		to = to->parent;
 	while (!cpuset_of(from))

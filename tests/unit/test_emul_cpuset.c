@@ -138,7 +138,7 @@ static void make_tree(struct replay *r, unsigned cpus)
 		clear_tree(r);
 	} else {
 		machine_cpus = cpus;
-		emul_setup_version(r->version);
+		emul_setup_config((struct emul_config){ .version = r->version });
 		for (size_t i = 0; i < ARRAY_SIZE(r->tasks); i++)
 			r->tasks[i] = spawn_in("");
 	}
