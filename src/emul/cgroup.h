@@ -116,6 +116,7 @@ struct member {
 	bool watched; /* the task source tells when it exits */
 	bool stopped; /* kept stopped: by us, or it was found so */
 	bool cont; /* by us: to be continued when thawed */
+	uint64_t *cpus; /* affinity.c: what was asked for last, NULL: all */
 	uint64_t killed; /* the round of cgroup.kill that has signalled it */
 };
 
@@ -170,6 +171,7 @@ struct placed {
 	pid_t tid;
 	struct member *process;
 	struct cgroup *cg;
+	uint64_t *cpus; /* as a member's */
 	struct placed *next, *prev; /* in cg->placed_first .. placed_last */
 	UT_hash_handle hh; /* emul->placed */
 };
@@ -195,7 +197,6 @@ void threads_prune(struct emul *e); /* forgets threads that have ended */
 
 int migrate_write_procs(struct emul_open *f, const struct caller *who, char *text);
 int migrate_write_threads(struct emul_open *f, const struct caller *who, char *text);
-void member_spread(struct member *m); /* on as many CPUs as its cgroup pays for */
 
 /* --- signal.c: freeze and kill --- */
 

@@ -362,6 +362,17 @@ static uint16_t new_instance(void)
 	return instance;
 }
 
+/* Numbers without a CPU below the last are taken for CPUs that are offline. */
+static void find_cpus(struct emul *e)
+{
+	struct tasks *t = e->config.tasks;
+
+	t->ops->cpu_list(t, &e->cpus);
+	for (int cpu = cpulist_next(&e->cpus, -1); cpu >= 0; cpu = cpulist_next(&e->cpus, cpu))
+		e->n_cpus = (unsigned)cpu + 1;
+	e->cpu_words = (e->n_cpus + 63) / 64;
+}
+
 int emul_new(const struct emul_config *config, struct tree **ret_tree)
 {
 	cleanup_free struct emul *e = calloc(1, sizeof *e);
@@ -374,6 +385,7 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->tree.exclusive = true;
 	e->config = *config;
 	e->instance = new_instance();
+	find_cpus(e);
 	r = config->tasks->ops->births(config->tasks, &births);
 	if (r == 0)
 		r = machine_new(config, &e->machine);

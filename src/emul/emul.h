@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 #include "ctlfs/buf.h"
+#include "ctlfs/cpulist.h"
 #include "ctlfs/emul.h"
 #include "ctlfs/row.h"
 #include "ctlfs/tasks.h"
@@ -94,6 +95,7 @@ enum emul_slot {
 	SLOT_CPU_BASE = 32,
 	SLOT_CPU = 36,
 	SLOT_CPUSET = 48,
+	SLOT_CPUSET_PARTITION = SLOT_CPUSET + 4,
 	SLOT_IO = 64,
 	SLOT_MEMORY = 80,
 	SLOT_MEMORY_EVENTS = SLOT_MEMORY + 6, /* and .local */
@@ -122,6 +124,7 @@ extern const struct emul_file core_files[];
 extern const struct emul_file cpu_base_files[];
 extern const struct emul_file cpu_files[];
 extern const struct emul_file io_files[];
+extern const struct emul_file cpuset_files[];
 extern const struct emul_file memory_files[];
 extern const struct emul_file hugetlb_files[];
 extern const struct emul_file pids_files[];
@@ -159,6 +162,7 @@ struct controller {
 	bool implicit; /* in every cgroup, and not to be enabled: has neither state nor files */
 	unsigned not_in; /* EMUL_BIT() of the versions that do not have it */
 	size_t css_size; /* of its struct, which begins with struct css; handed out zeroed */
+	size_t (*css_extra)(const struct cgroup *cg); /* bytes behind it; may be NULL */
 	void (*css_init)(struct cgroup *cg, struct css *css); /* sets defaults; may be NULL */
 	void (*css_exit)(struct cgroup *cg, struct css *css); /* before it is freed; may be NULL */
 	/* cg's usage was just brought up to date (emul_usage() of it or a descendant): peaks,
@@ -166,6 +170,7 @@ struct controller {
 	void (*sampled)(struct cgroup *cg, struct css *css, const struct usage *now);
 };
 
+extern const struct controller cpuset_controller;
 extern const struct controller cpu_controller;
 extern const struct controller io_controller;
 extern const struct controller memory_controller;
@@ -284,6 +289,8 @@ struct emul {
 	uint64_t sampled_ns, sampled_moves; /* when that began, and moves then */
 	uint64_t fresh; /* the last one for which members were brought up to date */
 	uint64_t kills; /* counts writes to cgroup.kill */
+	struct cpulist cpus; /* the machine's: all below n_cpus, unless some are offline */
+	unsigned n_cpus, cpu_words;
 	struct timers timers;
 	struct ticker ticker;
 };
@@ -377,6 +384,11 @@ void emul_notify(struct cgroup *cg, unsigned slot);
 
 /* cg's cpu.max changed: members are spread anew if the configuration says so. */
 void emul_spread(struct cgroup *cg);
+/* CPUs that members of cg or below it may use changed. */
+void emul_affinity(struct cgroup *cg);
+
+/* In cpuset.c: whether to has CPUs for what comes from there. */
+bool cpuset_may_attach(const struct cgroup *from, const struct cgroup *to);
 
 /* In cpu.c: how many CPUs the cpu.max of cg and its ancestors pay for, rounded up; 0: no limit. */
 unsigned cpu_paid(const struct cgroup *cg);

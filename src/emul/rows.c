@@ -6,6 +6,7 @@
 #include "ctlfs/cleanup.h"
 
 const struct controller *const emul_controllers[CTRL_COUNT] = {
+	[CTRL_CPUSET] = &cpuset_controller,
 	[CTRL_CPU] = &cpu_controller,
 	[CTRL_IO] = &io_controller,
 	[CTRL_MEMORY] = &memory_controller,
@@ -43,6 +44,7 @@ const struct emul_table emul_tables[] = {
 	{ core_files, SLOT_CORE, CTRL_NONE },
 	{ cpu_base_files, SLOT_CPU_BASE, CTRL_NONE },
 	{ cpu_files, SLOT_CPU, CTRL_CPU },
+	{ cpuset_files, SLOT_CPUSET, CTRL_CPUSET },
 	{ io_files, SLOT_IO, CTRL_IO },
 	{ memory_files, SLOT_MEMORY, CTRL_MEMORY },
 	{ hugetlb_files, SLOT_HUGETLB, CTRL_HUGETLB },
