@@ -92,6 +92,12 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -Isrc -Itests/unit -MMD -MP \
 		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(FUSE_LIBS)
 
+# The emulator as its users have it.
+$(BUILD)/bench/emul: tests/bench/emul.c $(BUILD)/libctlfs-emul.a
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< \
+		$(BUILD)/libctlfs-emul.a
+
 $(BUILD)/bench/%: tests/bench/%.c
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(FUSE_LIBS)
@@ -117,9 +123,10 @@ test-vm: ## only the tests on a real kernel in a virtual machine
 
 benches: $(BENCH)
 
-bench: ## measure against a null FUSE file system, native files and LXCFS
+bench: ## measure against a null FUSE file system, native files and LXCFS; the library
 	.ci/install-packages build bench
 	$(MAKE) all benches
+	$(BUILD)/bench/emul
 	tests/bench/bench
 
 lint: ## compilers, static analysis and the rules of the house
