@@ -35,6 +35,7 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 # Everything but main(): what unit tests link with.
 CORE = $(filter-out $(BUILD)/src/cmd/main.o,$(OBJECTS))
 TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 BENCH = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 # libctlfs-emul: the emulator and all it stands on; no FUSE, no views.
@@ -48,7 +49,7 @@ LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(adds
 	base tree host emul))))
 LIBS = $(addprefix $(BUILD)/,libctlfs-emul.a $(LIB_SONAME))
 
-.PHONY: all run test test-vm bench lint asan tsan install clean help tests packages
+.PHONY: all run test test-vm bench lint asan tsan install clean help tests packages fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -102,6 +103,11 @@ $(BUILD)/bench/%: tests/bench/%.c
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(FUSE_LIBS)
 
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libcore.a
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itests/fuzz -Isrc \
+		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(FUSE_LIBS)
+
 tests: $(TESTS)
 
 # Each goal that needs packages makes them first and then calls make again, so that pkg-config is
@@ -112,9 +118,10 @@ run: ## install what is missing, build, and show the main job
 	tests/demo $(BUILD)/ctlfs
 
 test: ## install, build and run every test, the VM tier included
-	.ci/install-packages build test bench vm
+	.ci/install-packages build test bench fuzz vm
 	$(MAKE) all tests benches
-	tests/run unit library mount bench vm
+	$(FUZZ_BUILD)
+	FUZZ_SECONDS=5 tests/run unit library mount fuzz bench vm
 
 test-vm: ## only the tests on a real kernel in a virtual machine
 	.ci/install-packages build test vm
@@ -128,6 +135,18 @@ bench: ## measure against a null FUSE file system, native files and LXCFS; the l
 	$(MAKE) all benches
 	$(BUILD)/bench/emul
 	tests/bench/bench
+
+# Each parser of the emulator, FUZZ_SECONDS each.
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD = $(MAKE) BUILD=build/fuzz CC=clang OPT=-O1 HARDENING=-fPIE \
+	SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzzers
+
+fuzzers: $(FUZZERS)
+
+fuzz: ## fuzz every parser of the emulator with ASan and UBSan: FUZZ_SECONDS=60 each
+	.ci/install-packages build fuzz
+	$(FUZZ_BUILD)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/fuzz
 
 lint: ## compilers, static analysis and the rules of the house
 	.ci/install-packages build test lint
@@ -167,4 +186,4 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(LIB_OBJECTS:.o=.d) $(TESTS:=.d) $(BENCH:=.d)
+-include $(OBJECTS:.o=.d) $(LIB_OBJECTS:.o=.d) $(TESTS:=.d) $(BENCH:=.d) $(FUZZERS:=.d)
