@@ -165,7 +165,8 @@ asan: ## unit and mount tests under AddressSanitizer and UBSan
 tsan: ## unit and mount tests under ThreadSanitizer
 	.ci/install-packages build test lint
 	$(MAKE) BUILD=build/tsan SANITIZE="$(TSAN)" OPT=-O1 HARDENING=-fPIE all tests
-	TSAN_OPTIONS=die_after_fork=0 CTLFS_BUILD=build/tsan tests/run unit mount
+	TSAN_OPTIONS=die_after_fork=0 CTLFS_BUILD=build/tsan CTLFS_STRESS_SECONDS=60 \
+		tests/run unit mount
 
 install: all ## install into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the fuzz targets share. A target is one file of this directory: it is found, built and run
- * by its name, with the seeds in corpus/NAME and, if it is there, NAME.dict. The emulator is that of
+ * What the fuzz targets share. A target is one file of this directory: found, built and run by its
+ * name, with the seeds in corpus/NAME and, if there is one, NAME.dict. The emulator is that of
  * the unit tests, over fake tasks in virtual time; what their fixture checks ends the program.
  */
 #ifndef FUZZ_H
