@@ -18,6 +18,9 @@ struct row_ref {
 	size_t table, index; /* private: where to go on */
 };
 
+/* Finds rows by name and number from now on. -ENOMEM. */
+int rows_index(struct emul *e);
+
 /* The next row that cg could have, its controller enabled or not. */
 bool rows_next(const struct cgroup *cg, struct row_ref *ref);
 bool row_exists(const struct cgroup *cg, const struct row_ref *ref);

@@ -24,11 +24,11 @@ static int refresh_unlocked(struct emul *e)
 	struct found found __attribute__((cleanup(found_free))) = { 0 };
 	struct tasks *t = e->config.tasks;
 	struct epoch ep = { .moves = e->moves, .scans = e->scans };
-	int r = t->ops->births(t, &ep.births);
+	int r = e->alone ? 0 : t->ops->births(t, &ep.births);
 
 	if (r < 0)
 		return r;
-	if (members_stale(e, ep.births)) {
+	if (!e->alone && members_stale(e, ep.births)) {
 		pthread_mutex_unlock(&e->lock);
 		r = members_scan(e, &found);
 		pthread_mutex_lock(&e->lock);
@@ -47,7 +47,7 @@ int emul_enter(struct emul *e, bool members)
 	struct tasks *t = e->config.tasks;
 	int r = 0;
 
-	if (members)
+	if (members && !e->alone)
 		t->ops->settle(t);
 	pthread_mutex_lock(&e->lock);
 	e->moment++;
@@ -335,6 +335,7 @@ static void op_destroy(struct tree *t)
 	cgroup_free_all(e);
 	timers_free(e);
 	machine_free(&e->machine);
+	free(e->rows);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -390,9 +391,12 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	if (r == 0)
 		r = machine_new(config, &e->machine);
 	if (r == 0)
+		r = rows_index(e);
+	if (r == 0)
 		r = cgroup_new_root(e, &e->root);
 	if (r < 0) {
 		machine_free(&e->machine);
+		free(e->rows);
 		return r;
 	}
 	pthread_mutex_init(&e->lock, NULL);

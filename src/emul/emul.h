@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -265,11 +266,13 @@ int machine_new(const struct emul_config *config, struct machine *ret_machine);
 void machine_free(struct machine *m);
 /* Its index, -1: none. */
 int resource_find(const struct resources *r, const char *name);
+struct row_index;
 
 struct emul {
 	struct tree tree;
 	struct machine machine;
 	struct emul_config config;
+	struct row_index *rows; /* rows.c; does not change */
 	pthread_mutex_t lock;
 	uint16_t instance; /* in tags */
 	uint32_t next_id;
@@ -282,6 +285,9 @@ struct emul {
 	unsigned n_unwatched; /* members whose exit nobody tells us of */
 	uint64_t births; /* the task source's number when members were last complete */
 	bool complete; /* births means something */
+	/* A scan saw no member while no process was born: there is none until we tag one. Written
+	 * with the lock held. */
+	atomic_bool alone;
 	uint64_t moves; /* counts changes of tags by us: what was scanned before is stale */
 	uint64_t scans; /* counts applied scans */
 	uint64_t moment; /* counts operations */

@@ -302,6 +302,7 @@ bool members_apply(struct emul *e, const struct found *found, uint64_t births, b
 		}
 	}
 	watch_more(e);
+	e->alone = !e->n_members && now == births;
 	e->births = births;
 	e->complete = true;
 	return true;
@@ -312,11 +313,11 @@ int members_refresh(struct emul *e, bool exact)
 	struct found found __attribute__((cleanup(found_free))) = { 0 };
 	struct tasks *t = tasks_of(e);
 	uint64_t births;
-	int r = t->ops->births(t, &births);
+	int r = e->alone ? 0 : t->ops->births(t, &births);
 
 	if (r < 0)
 		return r;
-	if (members_stale(e, births)) {
+	if (!e->alone && members_stale(e, births)) {
 		for (int i = 1; i <= SCANS_MAX; i++) {
 			bool done;
 			uint64_t after;

@@ -14,7 +14,9 @@
 
 #include "ctlfs/tasks.h"
 
+#ifndef FAKE_TASKS
 #define FAKE_TASKS 4096
+#endif
 #define FAKE_THREADS 8
 #define FAKE_FIRST_PID 1000 /* pids count from here */
 
