@@ -28,6 +28,8 @@ bool row_hidden(const struct cgroup *cg, const struct row_ref *ref); /* by cgrou
 /* The row of that name or number that cg has, hidden or not. */
 bool rows_find_name(const struct cgroup *cg, const char *name, struct row_ref *ret_ref);
 bool rows_find_slot(const struct cgroup *cg, unsigned slot, struct row_ref *ret_ref);
+/* The row of a number that a removed cgroup had, or could have had. */
+bool rows_find_former(const struct cgroup *cg, unsigned slot, struct row_ref *ret_ref);
 /* Whether a child cgroup has the name of one of ctrl's files. */
 bool rows_clash(const struct cgroup *cg, enum ctrl ctrl, const char **ret_name);
 
@@ -53,7 +55,14 @@ struct cgroup *cgroup_by_id(const struct emul *e, uint32_t id);
 int cgroup_find(const struct emul *e, uint64_t node, struct cgroup **ret_cg, unsigned *ret_slot);
 int cgroup_new_root(struct emul *e, struct cgroup **ret_root);
 int cgroup_mkdir(struct cgroup *parent, const struct caller *who, const char *name, mode_t mode);
-int cgroup_rmdir(struct cgroup *cg);
+int cgroup_rmdir(struct cgroup *cg, const struct caller *who);
+/* Likewise, or one that was removed and that the front end still knows. */
+int cgroup_find_any(const struct emul *e, uint64_t node, struct cgroup **ret_cg,
+		    unsigned *ret_slot);
+void cgroup_forget(struct emul *e, uint64_t node);
+/* What died in it is still there: once removed, it and its ancestors count as dying. */
+void cgroup_pin(struct cgroup *cg);
+void cgroup_unpin(struct cgroup *cg);
 void cgroup_get(struct cgroup *cg);
 void cgroup_put(struct cgroup *cg); /* NULL is fine */
 void cgroup_free_all(struct emul *e);
@@ -69,8 +78,16 @@ void attr_stat(const struct cgroup *cg, unsigned slot, const struct row_ref *row
 	       struct stat *ret_stat);
 int attr_set(struct cgroup *cg, unsigned slot, const struct row_ref *row, const struct stat *attr,
 	     unsigned valid);
-void attr_drop(struct cgroup *cg, unsigned first, unsigned end); /* of slots [first, end) */
+/* Forgets what was set, xattrs too, of slots [first, end). */
+void node_drop(struct cgroup *cg, unsigned first, unsigned end);
 bool attr_may_write(const struct stat *st, const struct caller *who);
+
+/* --- xattr.c: as tree_xattr_ops --- */
+
+int xattr_get(struct cgroup *cg, unsigned slot, const char *name, struct buf *out);
+int xattr_list(const struct cgroup *cg, unsigned slot, struct buf *out);
+int xattr_set(struct cgroup *cg, unsigned slot, const char *name, const struct tree_xattr *set);
+void xattr_drop(struct cgroup *cg, unsigned first, unsigned end); /* of slots [first, end) */
 
 /* --- file.c --- */
 

@@ -82,7 +82,7 @@ static void css_free(struct cgroup *cg, int ctrl)
 		while (table->rows[n].name)
 			n++;
 		if (table->ctrl == c->id)
-			attr_drop(cg, table->first, table->first + n);
+			node_drop(cg, table->first, table->first + n);
 	}
 	count_css(cg, ctrl, -1);
 	if (c->css_exit)

@@ -191,6 +191,7 @@ extern const size_t emul_n_tables;
 /* --- cgroups ------------------------------------------------------------------------------ */
 
 struct node_attr; /* attr.c: what chmod, chown and utimens set */
+struct xattr; /* xattr.c */
 struct member; /* members.c */
 struct placed;
 
@@ -204,6 +205,7 @@ struct cgroup {
 	unsigned depth;
 	unsigned refs; /* the tree's own, children, open files */
 	bool dead; /* removed; kept for open files */
+	unsigned pins; /* zombies, and removed children with pins */
 
 	struct cgroup *children; /* uthash by name (hh); iterates in order of creation */
 	UT_hash_handle hh;
@@ -237,6 +239,7 @@ struct cgroup {
 	struct usage usage; /* hierarchical, as last sampled */
 
 	struct node_attr *attrs; /* directory and files that differ from the default */
+	struct xattr *xattrs;
 	uid_t uid; /* of the directory and its files */
 	gid_t gid;
 	mode_t mode; /* permission bits of the directory */
@@ -279,6 +282,7 @@ struct emul {
 	uint64_t next_serial;
 	struct cgroup *root;
 	struct cgroup *by_id; /* uthash on id (hh_id), live ones */
+	struct cgroup *gone; /* likewise, removed ones that the front end knows */
 	struct member *members; /* uthash on pid */
 	struct placed *placed; /* uthash on tid */
 	unsigned n_members;

@@ -168,6 +168,19 @@ bool rows_find_name(const struct cgroup *cg, const char *name, struct row_ref *r
 	return false;
 }
 
+bool rows_find_former(const struct cgroup *cg, unsigned slot, struct row_ref *ret_ref)
+{
+	struct row_ref ref = { 0 };
+
+	while (rows_next(cg, &ref)) {
+		if (ref.slot == slot) {
+			*ret_ref = ref;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool rows_clash(const struct cgroup *cg, enum ctrl ctrl, const char **ret_name)
 {
 	struct row_ref ref = { 0 };

@@ -120,6 +120,16 @@ void op_readlink(fuse_req_t req, fuse_ino_t node);
 /* Attributes of a node and how long they hold. */
 int node_attr(struct server *s, uint64_t node, struct stat *ret_attr, double *ret_timeout);
 
+void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups);
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+
+/* xattr.c */
+void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size);
+void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size);
+void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value, size_t size,
+		 int flags);
+void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name);
+
 /* list.c */
 void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi);
