@@ -47,6 +47,7 @@ void cgroup_get(struct cgroup *cg)
 static void cgroup_free(struct cgroup *cg)
 {
 	attr_drop(cg, 0, SLOT_END);
+	psi_free(cg);
 	free(cg->name);
 	free(cg);
 }
@@ -216,6 +217,7 @@ int cgroup_rmdir(struct cgroup *cg)
 		return refuse(EBUSY, "the cgroup has %u children", HASH_COUNT(cg->children));
 	control_dying(cg, 1);
 	control_exit(cg);
+	psi_remove(cg);
 	cgroup_unlink(cg);
 	for (struct cgroup *up = cg->parent; up; up = up->parent) {
 		up->nr_descendants--;

@@ -139,7 +139,7 @@ struct emul_open {
 	struct cgroup *cg; /* a reference; never dead inside rows */
 	const struct emul_file *row;
 	enum ctrl ctrl;
-	uint64_t css_serial; /* which life of the controller in cg it was opened in */
+	uint64_t css_serial; /* which life of the controller, or of pressure, it was opened in */
 	struct caller opener;
 	void *priv; /* the row's own */
 };
@@ -192,6 +192,7 @@ extern const size_t emul_n_tables;
 struct node_attr; /* attr.c: what chmod, chown and utimens set */
 struct member; /* members.c */
 struct placed;
+struct psi; /* psi.h */
 
 #define LIMIT_MAX INT_MAX /* cgroup.max.*: reads "max" */
 
@@ -220,6 +221,8 @@ struct cgroup {
 	unsigned nr_threaded_children;
 	int max_depth, max_descendants;
 	bool pressure; /* cgroup.pressure */
+	unsigned pressure_lives; /* how often it became 0: files opened before then are dead */
+	struct psi *psi; /* NULL: never stalled */
 	bool freeze, e_freeze; /* cgroup.freeze: its own; its own or an ancestor's */
 	bool frozen, populated; /* as in cgroup.events */
 	uint64_t frozen_ns; /* how long e_freeze was set, until frozen_since if it is now */
@@ -374,6 +377,9 @@ enum psi_resource { PSI_IO, PSI_MEMORY, PSI_CPU, PSI_RESOURCES };
 
 void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm,
 	       unsigned full_ppm);
+void psi_enable(struct cgroup *cg, bool on); /* cgroup.pressure */
+void psi_remove(struct cgroup *cg); /* it is about to be removed */
+void psi_free(struct cgroup *cg);
 
 /* Samples cg's members, at most once in an operation, and gives their hierarchical usage. In root:
  * of all members. -errno if processes cannot be looked at. */
