@@ -192,6 +192,7 @@ extern const size_t emul_n_tables;
 struct node_attr; /* attr.c: what chmod, chown and utimens set */
 struct member; /* members.c */
 struct placed;
+struct notice; /* notify.c */
 struct psi; /* psi.h */
 
 #define LIMIT_MAX INT_MAX /* cgroup.max.*: reads "max" */
@@ -294,6 +295,7 @@ struct emul {
 	uint64_t kills; /* counts writes to cgroup.kill */
 	struct cpulist cpus; /* the machine's: all below n_cpus, unless some are offline */
 	unsigned n_cpus, cpu_words;
+	struct notice *notices; /* notify.c */
 	struct timers timers;
 	struct ticker ticker;
 };
@@ -385,7 +387,7 @@ void psi_free(struct cgroup *cg);
  * of all members. -errno if processes cannot be looked at. */
 int emul_usage(struct cgroup *cg, struct usage *ret_usage);
 
-/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed. */
+/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed: notify.c. */
 void emul_notify(struct cgroup *cg, unsigned slot);
 
 /* cg's cpu.max changed: members are spread anew if the configuration says so. */

@@ -163,7 +163,8 @@ void psi_triggers_drop(struct psi *psi)
 
 /* --- firing ------------------------------------------------------------------------------- */
 
-/* How much value grew within the last window: what is missing of it goes by the one before. */
+/* How much value grew within the last window: what is missing of it goes by the one before, in the
+ * kernel's 32 bits: a window over 4.29 s counts less of that. */
 static uint64_t window_update(struct psi_trigger *t, uint64_t now, uint64_t value)
 {
 	uint64_t elapsed = now - t->start;
@@ -172,7 +173,7 @@ static uint64_t window_update(struct psi_trigger *t, uint64_t now, uint64_t valu
 	if (elapsed > t->window)
 		window_open(t, now, value, growth);
 	else
-		growth += t->growth_before * (t->window - elapsed) / t->window;
+		growth += t->growth_before * (uint32_t)(t->window - elapsed) / t->window;
 	return growth;
 }
 
