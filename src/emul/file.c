@@ -30,7 +30,7 @@ static int check_alive(const struct emul_open *f)
 			      emul_ctrl_names[f->ctrl]);
 	if ((f->row->flags & ROW_PRESSURE) &&
 	    (!cg->pressure || f->css_serial != cg->pressure_lives))
-		return refuse(ENODEV, "cgroup.pressure was set to 0 after the file had been opened");
+		return refuse(ENODEV, "cgroup.pressure became 0 after the file had been opened");
 	return 0;
 }
 

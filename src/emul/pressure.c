@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Pressure: io.pressure, memory.pressure and cpu.pressure of every cgroup, each with one trigger per
- * open file. cgroup.pressure 0 hides the files and stops the accounting.
+ * Pressure: io.pressure, memory.pressure and cpu.pressure of every cgroup, one trigger per open
+ * file. cgroup.pressure 0 hides the files and stops the accounting.
  */
 #include <errno.h>
 #include <poll.h>

@@ -196,7 +196,8 @@ void psi_triggers_update(struct psi *psi, uint64_t now, bool avgs)
 		const struct psi_stall *st = &psi->stall[t->state];
 
 		if (t->avgs == avgs)
-			trigger_update(psi, t, now, st->total != (avgs ? st->avg_total : st->polled));
+			trigger_update(psi, t, now,
+				       st->total != (avgs ? st->avg_total : st->polled));
 	}
 }
 
@@ -233,7 +234,9 @@ void psi_poll_kick(struct psi *psi, uint64_t now)
 		psi->poll_until = now + UPDATES_PER_WINDOW * psi->poll_period;
 		psi->poll_next = now + psi->poll_period;
 	} else if (psi->poll_next <= now) {
-		psi->poll_next += ((now - psi->poll_next) / psi->poll_period + 1) * psi->poll_period;
+		uint64_t late = now - psi->poll_next;
+
+		psi->poll_next += (late / psi->poll_period + 1) * psi->poll_period;
 	}
 	timer_arm(psi->cg->emul, &psi->poll_timer, psi->poll_next);
 }

@@ -162,16 +162,18 @@ START_TEST(averages_unread)
 	read_lines("a/c/io.pressure", line);
 	ck_assert_uint_eq(line[0].total, (2400ULL + 365 * 86400) * 700000);
 	ck_assert_uint_eq(line[1].total, (2400ULL + 365 * 86400) * 90000);
-	assert_read("a/c/io.pressure", "some avg10=70.00 avg60=70.00 avg300=70.00 total=22076880000000\n"
-				       "full avg10=9.00 avg60=9.00 avg300=9.00 total=2838456000000\n");
+	assert_read("a/c/io.pressure",
+		    "some avg10=70.00 avg60=70.00 avg300=70.00 total=22076880000000\n"
+		    "full avg10=9.00 avg60=9.00 avg300=9.00 total=2838456000000\n");
 	stall("a/c", PSI_IO, 0, 0);
 	stall("a/b", PSI_IO, 0, 0);
 	fake->now += 60 * SEC;
 	read_lines("a/c/io.pressure", line);
 	assert_avgs(&line[0], (const double[]){ 70, 70, 70 }, 0, 60);
 	fake->now += 86400 * SEC;
-	assert_read("a/c/io.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=22076880000000\n"
-				       "full avg10=0.00 avg60=0.00 avg300=0.00 total=2838456000000\n");
+	assert_read("a/c/io.pressure",
+		    "some avg10=0.00 avg60=0.00 avg300=0.00 total=22076880000000\n"
+		    "full avg10=0.00 avg60=0.00 avg300=0.00 total=2838456000000\n");
 	emul_teardown();
 }
 END_TEST
@@ -209,7 +211,8 @@ START_TEST(hierarchy)
 		{ "a", 400000, 400000, { { 300, 100 }, { 500, 50 }, { 500, 400 }, { 500, 0 } } },
 		{ "a/c", 0, 0, { { 300, 100 }, { 0, 0 }, { 400, 400 }, { 400, 0 } } },
 		{ "a", 0, 0, { { 300, 100 }, { 0, 0 }, { 300, 100 }, { 300, 0 } } },
-		{ "a/b", 2000000, 3000000, { { 1000, 1000 }, { 0, 0 }, { 1000, 1000 }, { 1000, 0 } } },
+		{ "a/b", 2000000, 3000000,
+		  { { 1000, 1000 }, { 0, 0 }, { 1000, 1000 }, { 1000, 0 } } },
 		{ "a/b", 10, 20, { { 0, 0 }, { 0, 0 }, { 0, 0 }, { 0, 0 } } },
 	};
 	struct line before[2], line[2];
@@ -436,36 +439,39 @@ END_TEST
 
 START_TEST(trigger_text)
 {
+	enum { ROOT_6_12 = 1, USER_6_12 = 2, ROOT_6_1 = 4, USER_6_1 = 8, ROOT_6_18 = 16,
+	       USER_6_18 = 32, NOT_6_1 = ROOT_6_12 | ROOT_6_18, ALL = 63 };
 	static const struct {
 		const char *text;
-		int r[3][2]; /* 6.12, 6.1, 6.18; root, user */
+		unsigned takes; /* bits of version and user */
 	} cases[] = {
-		{ "some 1 1", { { 0, -EINVAL }, { -EINVAL, -EINVAL }, { 0, -EINVAL } } },
-		{ "some 1 499999", { { 0, -EINVAL }, { -EINVAL, -EINVAL }, { 0, -EINVAL } } },
-		{ "full 500000 500000", { { 0, -EINVAL }, { 0, 0 }, { 0, -EINVAL } } },
-		{ "some 1 2000000", { { 0, 0 }, { 0, 0 }, { 0, 0 } } },
-		{ "some 1 3000000", { { 0, -EINVAL }, { 0, 0 }, { 0, -EINVAL } } },
-		{ "some 1 10000000 x", { { 0, 0 }, { 0, 0 }, { 0, 0 } } },
-		{ "some1 2000000", { { 0, 0 }, { 0, 0 }, { 0, 0 } } },
-		{ "some 4294967297 4296967296", { { 0, 0 }, { 0, 0 }, { 0, 0 } } },
-		{ "some 1 10000001", { { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL } } },
-		{ "some 2000001 2000000", { { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL } } },
-		{ "some 0 2000000", { { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL } } },
-		{ "some -1 2000000", { { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL } } },
-		{ "some+1 2000000", { { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL } } },
-		{ " some 1 2000000", { { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL } } },
-		{ "som", { { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL } } },
-		{ "", { { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL }, { -EINVAL, -EINVAL } } },
+		{ "some 1 1", NOT_6_1 },
+		{ "some 1 499999", NOT_6_1 },
+		{ "full 500000 500000", NOT_6_1 | ROOT_6_1 | USER_6_1 },
+		{ "some 1 2000000", ALL },
+		{ "some 1 3000000", NOT_6_1 | ROOT_6_1 | USER_6_1 },
+		{ "some 1 10000000 x", ALL },
+		{ "some1 2000000", ALL },
+		{ "some 4294967297 4296967296", ALL },
+		{ "some 1 10000001", 0 },
+		{ "some 2000001 2000000", 0 },
+		{ "some 0 2000000", 0 },
+		{ "some -1 2000000", 0 },
+		{ "some+1 2000000", 0 },
+		{ " some 1 2000000", 0 },
+		{ "som", 0 },
+		{ "", 0 },
 	};
 	struct psi_spec spec;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		for (int v = 0; v < 3; v++) {
-			for (int u = 0; u < 2; u++)
-				ck_assert_msg(psi_spec_parse(cases[i].text, (enum emul_version)v, !u,
-							     &spec) == cases[i].r[v][u],
-					      "\"%s\", version %d, %s", cases[i].text, v,
-					      u ? "user" : "root");
+		for (unsigned bit = 0; bit < 6; bit++) {
+			int r = psi_spec_parse(cases[i].text, (enum emul_version)(bit / 2),
+					       bit % 2 == 0, &spec);
+
+			ck_assert_msg(r == (cases[i].takes & 1u << bit ? 0 : -EINVAL),
+				      "\"%s\", version %u, %s: %d", cases[i].text, bit / 2,
+				      bit % 2 ? "user" : "root", r);
 		}
 	}
 	ck_assert_int_eq(psi_spec_parse("full\t4294967297 7", EMUL_6_12, true, &spec), 0);
