@@ -90,7 +90,7 @@ int backend_open_emulator(struct backend *b, const struct emulator_options *o, b
 	cleanup_buf struct buf devices = { 0 };
 	struct emul_config config = {
 		.version = o->version, .uid = geteuid(), .gid = getegid(), .sample_ns = SAMPLE_NS,
-		.spread = spread,
+		.spread = spread, .clock = true,
 	};
 	int r;
 

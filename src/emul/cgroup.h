@@ -47,6 +47,10 @@ static inline struct emul *emul_of(struct tree *t)
 	return (struct emul *)t; /* its first member */
 }
 
+/* --- notify.c --- */
+
+void notices_free(struct emul *e);
+
 /* --- dir.c --- */
 
 struct cgroup *cgroup_child(const struct cgroup *cg, const char *name);

@@ -71,6 +71,7 @@ void cgroup_get(struct cgroup *cg)
 static void cgroup_free(struct cgroup *cg)
 {
 	node_drop(cg, 0, SLOT_END);
+	psi_free(cg);
 	free(cg->name);
 	free(cg);
 }
@@ -279,6 +280,7 @@ int cgroup_rmdir(struct cgroup *cg, const struct caller *who)
 	if (cg->pins) /* dying until nobody has a file of it open */
 		control_dying(cg, 1);
 	control_exit(cg);
+	psi_remove(cg);
 	cgroup_unlink(cg);
 	for (struct cgroup *up = cg->parent; up; up = up->parent) {
 		up->nr_descendants--;

@@ -88,11 +88,6 @@ void emul_leave(struct emul *e)
 	pthread_mutex_unlock(&e->lock);
 }
 
-void emul_notify(struct cgroup *cg, unsigned slot)
-{
-	tree_changed(&cg->emul->tree, cgroup_node(cg) + slot);
-}
-
 /* --- lookup --- */
 
 static int find_entry(struct cgroup *cg, const char *name, struct stat *ret_stat)
@@ -407,6 +402,7 @@ static void op_destroy(struct tree *t)
 	e->config.tasks->ops->on_exit(e->config.tasks, NULL, NULL);
 	members_free(e);
 	cgroup_free_all(e);
+	notices_free(e);
 	timers_free(e);
 	machine_free(&e->machine);
 	free(e->rows);

@@ -140,7 +140,7 @@ struct emul_open {
 	struct cgroup *cg; /* a reference; never dead inside rows */
 	const struct emul_file *row;
 	enum ctrl ctrl;
-	uint64_t css_serial; /* which life of the controller in cg it was opened in */
+	uint64_t css_serial; /* which life of the controller, or of pressure, it was opened in */
 	struct caller opener;
 	void *priv; /* the row's own */
 };
@@ -194,6 +194,8 @@ struct node_attr; /* attr.c: what chmod, chown and utimens set */
 struct xattr; /* xattr.c */
 struct member; /* members.c */
 struct placed;
+struct notice; /* notify.c */
+struct psi; /* psi.h */
 
 #define LIMIT_MAX INT_MAX /* cgroup.max.*: reads "max" */
 
@@ -223,6 +225,8 @@ struct cgroup {
 	unsigned nr_threaded_children;
 	int max_depth, max_descendants;
 	bool pressure; /* cgroup.pressure */
+	unsigned pressure_lives; /* how often it became 0: files opened before then are dead */
+	struct psi *psi; /* NULL: never stalled */
 	bool freeze, e_freeze; /* cgroup.freeze: its own; its own or an ancestor's */
 	bool frozen, populated; /* as in cgroup.events */
 	uint64_t frozen_ns; /* how long e_freeze was set, until frozen_since if it is now */
@@ -301,6 +305,7 @@ struct emul {
 	uint64_t kills; /* counts writes to cgroup.kill */
 	struct cpulist cpus; /* the machine's: all below n_cpus, unless some are offline */
 	unsigned n_cpus, cpu_words;
+	struct notice *notices; /* notify.c */
 	struct timers timers;
 	struct ticker ticker;
 };
@@ -384,12 +389,15 @@ enum psi_resource { PSI_IO, PSI_MEMORY, PSI_CPU, PSI_RESOURCES };
 
 void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm,
 	       unsigned full_ppm);
+void psi_enable(struct cgroup *cg, bool on); /* cgroup.pressure */
+void psi_remove(struct cgroup *cg); /* it is about to be removed */
+void psi_free(struct cgroup *cg);
 
 /* Samples cg's members, at most once in an operation, and gives their hierarchical usage. In root:
  * of all members. -errno if processes cannot be looked at. */
 int emul_usage(struct cgroup *cg, struct usage *ret_usage);
 
-/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed. */
+/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed: notify.c. */
 void emul_notify(struct cgroup *cg, unsigned slot);
 
 /* cg's cpu.max changed: members are spread anew if the configuration says so. */
