@@ -47,6 +47,7 @@ enum ctrl {
 struct usage {
 	uint64_t user_ns, system_ns, nice_ns; /* nice is a part of user */
 	uint64_t minflt, majflt;
+	uint64_t rbytes, wbytes; /* from and to disks */
 	uint64_t anon, file, shmem, swap, pagetables; /* bytes */
 	uint64_t threads;
 	uint64_t processes;
@@ -164,6 +165,8 @@ struct controller {
 	/* cg's usage was just brought up to date (emul_usage() of it or a descendant): peaks,
 	 * events. May be NULL. */
 	void (*sampled)(struct cgroup *cg, struct css *css, const struct usage *now);
+	/* cg has become populated or empty. May arm timers and no more; may be NULL. */
+	void (*populated)(struct cgroup *cg, struct css *css);
 };
 
 extern const struct controller cpu_controller;

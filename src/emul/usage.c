@@ -21,6 +21,8 @@ static void usage_add(struct cgroup *cg, const struct usage *d)
 		u->nice_ns += d->nice_ns;
 		u->minflt += d->minflt;
 		u->majflt += d->majflt;
+		u->rbytes += d->rbytes;
+		u->wbytes += d->wbytes;
 		u->anon += d->anon;
 		u->file += d->file;
 		u->shmem += d->shmem;
@@ -51,6 +53,11 @@ static void keep_rising(struct task_sample *s, const struct task_sample *last)
 	s->system_ns = total - s->user_ns;
 }
 
+static uint64_t resident(const struct task_sample *s)
+{
+	return s->anon + s->file + s->shmem;
+}
+
 void usage_sample(struct member *m)
 {
 	struct emul *e = m->cg->emul;
@@ -64,12 +71,17 @@ void usage_sample(struct member *m)
 	if (e->config.tasks->ops->sample(e->config.tasks, m->pid, &s) < 0 || s.start != m->start)
 		return;
 	keep_rising(&s, last);
+	bandwidth_ran(m, s.user_ns + s.system_ns);
+	if (resident(&s) > resident(last))
+		m->grew_at = emul_now(e);
 	d = (struct usage){
 		.user_ns = s.user_ns - last->user_ns,
 		.system_ns = s.system_ns - last->system_ns,
 		.nice_ns = s.nice ? s.user_ns - last->user_ns : 0,
 		.minflt = grown(s.minflt, last->minflt),
 		.majflt = grown(s.majflt, last->majflt),
+		.rbytes = grown(s.rbytes, last->rbytes),
+		.wbytes = grown(s.wbytes, last->wbytes),
 		.anon = s.anon - last->anon,
 		.file = s.file - last->file,
 		.shmem = s.shmem - last->shmem,
@@ -79,6 +91,8 @@ void usage_sample(struct member *m)
 	};
 	usage_add(m->cg, &d);
 	m->last = s;
+	if (m->stopped && !s.stopped && s.threads)
+		freeze_again(m);
 }
 
 /* What goes with a member: all but CPU time and faults; sign is 1 or -1. */
