@@ -68,10 +68,9 @@ int backend_open_kernel(struct backend *b, const char *dir)
 	return r < 0 ? r : open_view(b);
 }
 
-int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread)
+int backend_open_emulator(struct backend *b, const struct emul_config *asked)
 {
-	struct emul_config config = { .uid = uid, .gid = gid, .sample_ns = SAMPLE_NS,
-				      .spread = spread };
+	struct emul_config config = *asked;
 	int r;
 
 	*b = (struct backend){ .name = "emulator" };
@@ -80,6 +79,10 @@ int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread)
 	if (r < 0)
 		return r;
 	config.tasks = b->tasks;
+	config.uid = geteuid();
+	config.gid = getegid();
+	config.sample_ns = SAMPLE_NS;
+	config.clock = true;
 	r = emul_new(&config, &b->tree);
 	if (r < 0) {
 		backend_close(b);

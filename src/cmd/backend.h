@@ -9,6 +9,7 @@
 #include "ctlfs/tree.h"
 #include "options.h"
 
+struct emul_config;
 struct tasks;
 struct view;
 
@@ -29,7 +30,8 @@ struct backend {
 
 /* Both start threads: not before the last fork. On failure the reason is noted and nothing open. */
 int backend_open_kernel(struct backend *b, const char *dir);
-int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread);
+/* asked: what of the emulator's behaviour was asked for; tasks, owner and clock are seen to. */
+int backend_open_emulator(struct backend *b, const struct emul_config *asked);
 void backend_close(struct backend *b);
 
 /* Appends the directory that --root means: a cgroup's path below the mount of cgroup2, or an

@@ -11,7 +11,7 @@
 struct mount_options {
 	enum backend_kind backend;
 	const char *root;
-	bool foreground;
+	bool foreground, no_enforce;
 	bool allow_other, read_only, debug;
 	unsigned spin, threads;
 	char **copies; /* lists of -o that fields point into */

@@ -14,6 +14,7 @@
 
 #include "ctlfs/cleanup.h"
 #include "ctlfs/clock.h"
+#include "ctlfs/emul.h"
 #include "ctlfs/kernel.h"
 #include "ctlfs/log.h"
 #include "ctlfs/pidns.h"
@@ -232,10 +233,11 @@ static int new_on_kernel(struct run_cgroup *c, const char *needed)
 	return r;
 }
 
-static int new_on_emulator(struct run_cgroup *c)
+static int new_on_emulator(const struct run_options *o, struct run_cgroup *c)
 {
+	struct emul_config emul = { .spread = !o->no_enforce, .observe = o->no_enforce };
 	struct tree *t;
-	int r = backend_open_emulator(&c->backend, geteuid(), getegid(), true);
+	int r = backend_open_emulator(&c->backend, &emul);
 
 	if (r < 0)
 		return r;
@@ -255,7 +257,7 @@ static int new_on_either(const struct run_options *o, struct run_cgroup *c)
 	int r;
 
 	if (o->backend == BACKEND_EMULATOR)
-		return new_on_emulator(c);
+		return new_on_emulator(o, c);
 	if (o->backend == BACKEND_AUTO)
 		buf_adds(&needed, BACKEND_CONTROLLERS);
 	asked_controllers(o, &needed);
@@ -269,7 +271,7 @@ static int new_on_either(const struct run_options *o, struct run_cgroup *c)
 		return 0;
 	}
 	snprintf(c->notice, sizeof c->notice, "backend emulator: %s", why_take());
-	return new_on_emulator(c);
+	return new_on_emulator(o, c);
 }
 
 static int set_file(struct run_cgroup *c, const char *option, const char *file, const char *text)
@@ -318,6 +320,15 @@ static int set_limits(const struct run_options *o, struct run_cgroup *c)
 	return r;
 }
 
+/* The kernel's own keeps pids.max without us. */
+static bool limits_forks(const struct run_cgroup *c)
+{
+	cleanup_buf struct buf text = { 0 };
+
+	return c->backend.tasks && tree_read(c->backend.tree, c->dir, "pids.max", &text) == 0 &&
+	       strcmp(buf_text(&text), "max\n") != 0;
+}
+
 int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 {
 	struct run_cgroup c = { 0 };
@@ -336,6 +347,7 @@ int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 		run_cgroup_free(&c);
 		return r;
 	}
+	c.ask_forks = !o->no_enforce && limits_forks(&c);
 	*ret_cgroup = c;
 	return 0;
 }
@@ -356,6 +368,7 @@ int run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_co
 {
 	struct run_container container = {
 		.id = c->dir, .own_cgroup = c->parent != 0, .cpus = cpus_paid(c),
+		.ask_forks = c->ask_forks,
 	};
 	cleanup_buf struct buf path = { 0 };
 	int r = tree_path(c->backend.tree, c->dir, &path);

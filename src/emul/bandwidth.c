@@ -25,6 +25,7 @@
 #define PROBE_MAX (250 * MSEC)
 #define DEBT_MAX 10 /* quotas that are paid back at most */
 #define PACE_ONE 1024 /* one CPU */
+#define RAN_MIN (MSEC / 5) /* who used less, such as to wake up, is not stopped */
 
 struct bandwidth {
 	struct timer timer;
@@ -39,7 +40,7 @@ struct bandwidth {
 	bool ran; /* in this span */
 	bool throttled;
 	uint64_t throttled_at;
-	unsigned stopped; /* CPUs that those stopped would use */
+	unsigned stopped; /* CPUs that those stopped used */
 	uint64_t local_until; /* throttled time of its own members is counted until then */
 	struct bandwidth_stat stat;
 };
@@ -71,7 +72,11 @@ void bandwidth_ran(struct member *m, uint64_t total_ns)
 		return;
 	ran = total_ns - m->ran_ns;
 	m->ran_ns = total_ns;
-	m->ran_at = emul_now(m->cg->emul);
+	m->ran_little += ran;
+	if (m->ran_little >= RAN_MIN) {
+		m->ran_little = 0;
+		m->ran_at = emul_now(m->cg->emul);
+	}
 	for (struct cgroup *cg = m->cg; cg; cg = cg->parent) {
 		if (bandwidth_of(cg))
 			bandwidth_of(cg)->used += ran;
@@ -123,15 +128,14 @@ static int throttle_one(struct member *m, void *data)
 static void throttle(struct bandwidth *b, uint64_t now)
 {
 	struct throttling t = { b, 0 };
-	struct tasks *tasks = b->cg->emul->config.tasks;
-	unsigned cpus = tasks->ops->cpus(tasks);
+	uint64_t cpus = (b->pace + PACE_ONE / 2) / PACE_ONE;
 
 	members_each(b->cg, throttle_one, &t);
 	if (!t.stopped)
 		return;
 	b->throttled = true;
 	b->throttled_at = now;
-	b->stopped = t.stopped < cpus ? t.stopped : cpus;
+	b->stopped = t.stopped < cpus ? t.stopped : cpus ? (unsigned)cpus : 1;
 }
 
 /* Counts in m's own cgroup, once for all of its members. */

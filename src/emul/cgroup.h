@@ -120,7 +120,8 @@ struct member {
 	bool stopped; /* kept stopped: by us, or it was found so */
 	bool cont; /* by us: to be continued when nothing keeps it stopped */
 	struct cgroup *held_by[HOLDS]; /* whose limit keeps it stopped; NULL: none does */
-	uint64_t ran_ns, ran_at; /* CPU time that was charged to quotas, and when it last grew */
+	uint64_t ran_ns; /* CPU time that was charged to quotas */
+	uint64_t ran_little, ran_at; /* since it last ran for a while, and when that was */
 	uint64_t grew_at; /* when a sample last saw more memory */
 	bool oom_killed; /* for want of memory, at oom_at */
 	bool oom_refused; /* it could not be killed */

@@ -347,6 +347,9 @@ void swap_event(struct cgroup *cg, enum swap_event event, uint64_t count);
 void pids_event(struct cgroup *cg, uint64_t count);
 /* ... forks of tasks in forking, because of the pids.max of limiting, itself or an ancestor. */
 void pids_refused(struct cgroup *forking, struct cgroup *limiting, uint64_t count);
+/* A task of cg wants to fork, as emul_may_fork(). count: tasks are counted; else 0 says that all
+ * limits are far, and -EAGAIN nothing. */
+int pids_may_fork(struct cgroup *cg, unsigned pending, bool count);
 
 /* io.c: what members did on a block device, once more than before; told to cg, or the nearest
  * ancestor that has the controller, and to all above. -ENODEV: not one of config.devices. */
