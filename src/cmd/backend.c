@@ -68,9 +68,12 @@ int backend_open_kernel(struct backend *b, const char *dir)
 	return r < 0 ? r : open_view(b);
 }
 
-int backend_open_emulator(struct backend *b, const struct emul_config *asked)
+int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread)
 {
-	struct emul_config config = *asked;
+	struct emul_config config = {
+		.observe = o->observe, .clock = true, .uid = geteuid(), .gid = getegid(),
+		.sample_ns = SAMPLE_NS, .spread = spread && !o->observe,
+	};
 	int r;
 
 	*b = (struct backend){ .name = "emulator" };
@@ -79,10 +82,6 @@ int backend_open_emulator(struct backend *b, const struct emul_config *asked)
 	if (r < 0)
 		return r;
 	config.tasks = b->tasks;
-	config.uid = geteuid();
-	config.gid = getegid();
-	config.sample_ns = SAMPLE_NS;
-	config.clock = true;
 	r = emul_new(&config, &b->tree);
 	if (r < 0) {
 		backend_close(b);

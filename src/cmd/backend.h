@@ -9,7 +9,6 @@
 #include "ctlfs/tree.h"
 #include "options.h"
 
-struct emul_config;
 struct tasks;
 struct view;
 
@@ -21,6 +20,11 @@ option_parse option_backend; /* enum backend_kind */
 /* What auto wants of a cgroup before it takes the kernel. */
 #define BACKEND_CONTROLLERS "cpu memory pids"
 
+/* What of the emulator can be chosen. */
+struct emulator_options {
+	bool observe; /* act on nobody for a limit */
+};
+
 struct backend {
 	const char *name; /* "kernel" or "emulator" */
 	struct tree *tree;
@@ -30,8 +34,8 @@ struct backend {
 
 /* Both start threads: not before the last fork. On failure the reason is noted and nothing open. */
 int backend_open_kernel(struct backend *b, const char *dir);
-/* asked: what of the emulator's behaviour was asked for; tasks, owner and clock are seen to. */
-int backend_open_emulator(struct backend *b, const struct emul_config *asked);
+/* For the one who calls. spread: its members stay on as many CPUs as cpu.max pays for. */
+int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread);
 void backend_close(struct backend *b);
 
 /* Appends the directory that --root means: a cgroup's path below the mount of cgroup2, or an

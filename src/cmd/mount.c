@@ -12,7 +12,6 @@
 #include "backend.h"
 #include "cmd.h"
 #include "ctlfs/cleanup.h"
-#include "ctlfs/emul.h"
 #include "ctlfs/log.h"
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
@@ -38,7 +37,7 @@ static const struct option_row list_rows[] = {
 	  .expected = "a number up to 64 (0: by the number of CPUs)", .help = "" },
 	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .help = "" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
-	{ "no-enforce", .parse = option_switch, FIELD(no_enforce), .help = "" },
+	{ "no-enforce", .parse = option_switch, FIELD(emulator.observe), .help = "" },
 	{ "defaults" }, { "auto" }, { "noauto" }, { "nofail" }, { "_netdev" }, { "comment" },
 	{ "user" }, { "nouser" }, { "users" }, { "owner" }, { "group" }, { "nonempty" },
 	{ "suid" }, { "nosuid" }, { "dev" }, { "nodev" }, { "exec" }, { "noexec" },
@@ -67,7 +66,7 @@ static const struct option_row rows[] = {
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END,
 	  .help = "kernel backend: show the tree below this cgroup (its path below the mount of "
 		  "cgroup2, or an absolute directory) instead of the whole" },
-	{ "no-enforce", 0, NULL, option_switch, FIELD(no_enforce),
+	{ "no-enforce", 0, NULL, option_switch, FIELD(emulator.observe),
 	  .help = "emulator: account and count, but never kill or stop a process for a limit" },
 	{ "foreground", 'f', NULL, option_switch, FIELD(foreground),
 	  .help = "stay in the foreground" },
@@ -193,7 +192,6 @@ static int serve_mounted(const struct plan *plan, const struct backend *b, int f
 static int serve(const struct plan *plan)
 {
 	struct mount_config config = { plan->path, plan->o->allow_other, plan->o->read_only };
-	struct emul_config emul = { .observe = plan->o->no_enforce };
 	struct backend b;
 	int fd, status, r;
 
@@ -201,7 +199,7 @@ static int serve(const struct plan *plan)
 	if (plan->dir)
 		r = backend_open_kernel(&b, plan->dir);
 	else
-		r = backend_open_emulator(&b, &emul);
+		r = backend_open_emulator(&b, &plan->o->emulator, false);
 	if (r < 0)
 		return complain(plan->dir ? plan->dir : "emulator", r);
 	r = server_mount(&config, &fd);

@@ -11,7 +11,8 @@
 struct mount_options {
 	enum backend_kind backend;
 	const char *root;
-	bool foreground, no_enforce;
+	struct emulator_options emulator;
+	bool foreground;
 	bool allow_other, read_only, debug;
 	unsigned spin, threads;
 	char **copies; /* lists of -o that fields point into */

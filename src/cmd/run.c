@@ -62,7 +62,7 @@ static const struct option_row rows[] = {
 	  .preset = "auto",
 	  .help = "kernel: limits are enforced by a real cgroup v2; emulator: ctlfs keeps them as "
 		  "far as signals can; auto: the kernel where it can be had" },
-	{ "no-enforce", 0, NULL, option_switch, FIELD(no_enforce),
+	{ "no-enforce", 0, NULL, option_switch, FIELD(emulator.observe),
 	  .help = "emulator: account and count, but never kill or stop a process for a limit, and "
 		  "refuse no fork" },
 	{ NULL },

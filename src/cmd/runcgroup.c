@@ -14,7 +14,6 @@
 
 #include "ctlfs/cleanup.h"
 #include "ctlfs/clock.h"
-#include "ctlfs/emul.h"
 #include "ctlfs/kernel.h"
 #include "ctlfs/log.h"
 #include "ctlfs/pidns.h"
@@ -235,9 +234,8 @@ static int new_on_kernel(struct run_cgroup *c, const char *needed)
 
 static int new_on_emulator(const struct run_options *o, struct run_cgroup *c)
 {
-	struct emul_config emul = { .spread = !o->no_enforce, .observe = o->no_enforce };
 	struct tree *t;
-	int r = backend_open_emulator(&c->backend, &emul);
+	int r = backend_open_emulator(&c->backend, &o->emulator, true);
 
 	if (r < 0)
 		return r;
@@ -347,7 +345,7 @@ int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 		run_cgroup_free(&c);
 		return r;
 	}
-	c.ask_forks = !o->no_enforce && limits_forks(&c);
+	c.ask_forks = !o->emulator.observe && limits_forks(&c);
 	*ret_cgroup = c;
 	return 0;
 }

@@ -6,6 +6,7 @@
  * memory goes with the member. Threads placed in other cgroups count there as threads only.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
@@ -58,6 +59,18 @@ static uint64_t resident(const struct task_sample *s)
 	return s->anon + s->file + s->shmem;
 }
 
+/* Which disk it was is not known, unless there is only one; nor how many requests it took. */
+static void io_sampled(struct cgroup *cg, uint64_t rbytes, uint64_t wbytes)
+{
+	const struct resources *devices = &cg->emul->machine.devices;
+	const struct io_stats more = { .rbytes = rbytes, .wbytes = wbytes };
+	unsigned major, minor;
+
+	if ((rbytes || wbytes) && devices->n == 1 &&
+	    sscanf(devices->list[0].name, "%u:%u", &major, &minor) == 2)
+		io_account(cg, major, minor, &more);
+}
+
 void usage_sample(struct member *m)
 {
 	struct emul *e = m->cg->emul;
@@ -90,6 +103,7 @@ void usage_sample(struct member *m)
 		.threads = (uint64_t)s.threads - last->threads,
 	};
 	usage_add(m->cg, &d);
+	io_sampled(m->cg, d.rbytes, d.wbytes);
 	m->last = s;
 	if (m->stopped && !s.stopped && s.threads)
 		freeze_again(m);

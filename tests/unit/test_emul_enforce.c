@@ -403,6 +403,98 @@ START_TEST(frozen_and_continued)
 }
 END_TEST
 
+/* --- what is accounted beside --- */
+
+static void io_setup(const char *devices)
+{
+	emul_teardown();
+	emul_setup_config((struct emul_config){ .devices = devices });
+	make_dirs("a", "a/x");
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+io"), 0);
+}
+
+START_TEST(io_of_the_only_disk)
+{
+	pid_t pid;
+
+	io_setup("8:0");
+	pid = fake_spawn(fake);
+	task(pid)->use.rbytes = 1000; /* before it came */
+	move("a/x", pid);
+	assert_read("a/io.stat", "");
+	task(pid)->use.rbytes = 5096;
+	task(pid)->use.wbytes = 100;
+	assert_read("a/io.stat", "8:0 rbytes=4096 wbytes=100 rios=0 wios=0 dbytes=0 dios=0\n");
+	fake_end(fake, pid);
+	assert_read("a/io.stat", "8:0 rbytes=4096 wbytes=100 rios=0 wios=0 dbytes=0 dios=0\n");
+	io_setup("8:0 8:16"); /* which one it was cannot be told */
+	pid = spawn_in("a/x");
+	task(pid)->use.rbytes = 4096;
+	assert_read("a/io.stat", "");
+}
+END_TEST
+
+/* --- forks --- */
+
+START_TEST(forks_at_the_limit)
+{
+	pid_t pid, other;
+
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+pids"), 0);
+	ck_assert_int_eq(do_write("a/cgroup.subtree_control", "+pids"), 0);
+	pid = spawn_in("a/x");
+	other = spawn_in("a/y");
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
+	ck_assert_int_eq(do_write("a/pids.max", "4"), 0);
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
+	fake_fork(fake, pid);
+	ck_assert_int_eq(emul_may_fork(tree, other, 0), 0);
+	/* one place is left, which the fork that was allowed may take */
+	ck_assert_int_eq(emul_may_fork(tree, pid, 1), -EBUSY);
+	assert_read("a/pids.events", "max 0\n");
+	fake_thread(fake, other);
+	assert_read("a/pids.peak", "4\n");
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
+	ck_assert_int_eq(emul_may_fork(tree, other, 3), -EAGAIN);
+	assert_read("a/pids.events", "max 2\n");
+	assert_read("a/pids.events.local", "max 2\n");
+	assert_read("a/x/pids.events", "max 0\n");
+	fake_end(fake, pid);
+	ck_assert_int_eq(emul_may_fork(tree, other, 0), 0);
+	/* the nearest limit is asked first */
+	ck_assert_int_eq(do_write("a/y/pids.max", "0"), 0);
+	ck_assert_int_eq(emul_may_fork(tree, other, 0), -EAGAIN);
+	assert_read("a/y/pids.events", "max 1\n");
+	assert_read("a/pids.events", "max 3\n");
+	ck_assert_int_eq(emul_may_fork(tree, fake_spawn(fake), 0), 0); /* nobody's */
+	ck_assert_int_eq(emul_may_fork(tree, 999999, 0), 0);
+}
+END_TEST
+
+/* Far from the limit nobody is looked at. */
+START_TEST(forks_far_from_the_limit)
+{
+	pid_t pid;
+	unsigned scans;
+
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+pids"), 0);
+	pid = spawn_in("a/x");
+	ck_assert_int_eq(do_write("a/pids.max", "100"), 0);
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
+	scans = fake->n_scans;
+	for (int i = 0; i < 98; i++) {
+		fake_fork(fake, pid);
+		ck_assert_int_eq(emul_may_fork(tree, pid, 1), 0);
+	}
+	ck_assert_uint_eq(fake->n_scans, scans);
+	fake_fork(fake, pid); /* that is 100 */
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
+	spawn_in("a/y"); /* the limit does not hold for who is moved: it is counted anew */
+	assert_read("a/pids.current", "101\n");
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("emul_enforce");
@@ -426,6 +518,9 @@ int main(void)
 	tcase_add_test(tc, stops_are_not_mixed_up);
 	tcase_add_test(tc, nobody_stays_stopped);
 	tcase_add_test(tc, frozen_and_continued);
+	tcase_add_test(tc, io_of_the_only_disk);
+	tcase_add_test(tc, forks_at_the_limit);
+	tcase_add_test(tc, forks_far_from_the_limit);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
