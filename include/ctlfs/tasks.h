@@ -50,7 +50,7 @@ struct task_info {
 	bool stopped; /* by a signal or a tracer */
 	bool kthread; /* a thread of the kernel */
 	bool job; /* of a shell with job control, which would take a stop for a Ctrl-Z */
-	int stop_pending; /* a stop signal that waits, as one does while it is stopped; 0: none */
+	int stop_pending; /* a stop signal that waits while it is stopped; 0: none */
 };
 
 /* What a process has used and uses. */
@@ -89,8 +89,8 @@ struct tasks_ops {
 
 	int (*info)(struct tasks *t, pid_t tid, struct task_info *ret_info); /* -ESRCH */
 	int (*sample)(struct tasks *t, pid_t pid, struct task_sample *ret_sample); /* -ESRCH */
-	/* CPU time of all its threads, dead ones too, cheaply and to the nanosecond. NULL: by sample.
-	 * -ESRCH. */
+	/* CPU time of all its threads, dead ones too, to the nanosecond, and cheaply. -ESRCH.
+	 * NULL: by sample. */
 	int (*cpu_time)(struct tasks *t, pid_t pid, uint64_t *ret_ns);
 	/* oom_score_adj, -1000 to 1000. NULL: 0. -ESRCH. */
 	int (*oom_adj)(struct tasks *t, pid_t pid, int *ret_adj);

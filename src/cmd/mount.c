@@ -72,9 +72,8 @@ static const struct option_row rows[] = {
 	  .help = "stay in the foreground" },
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
 	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
-		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, no-enforce; "
-		  "generic "
-		  "options of mount(8) are accepted" },
+		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, "
+		  "no-enforce; generic options of mount(8) are accepted" },
 	{ NULL },
 };
 

@@ -43,7 +43,8 @@ int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat)
 	n = sscanf(rest + 1,
 		   " %c %d %d %d %d %*d %" SCNu64 " %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64
 		   " %" SCNu64 " %*d %*d %*d %" SCNd64 " %" SCNu64 " %*d %" SCNu64,
-		   &st.state, &st.parent, &st.group, &st.session, &st.tty, &st.flags, &st.minflt, &st.majflt, &st.utime, &st.stime, &st.nice,
+		   &st.state, &st.parent, &st.group, &st.session, &st.tty, &st.flags, &st.minflt,
+		   &st.majflt, &st.utime, &st.stime, &st.nice,
 		   &st.threads, &st.start);
 	if (n != 13)
 		return -EIO;
@@ -51,11 +52,13 @@ int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat)
 	return 0;
 }
 
-/* "ShdPnd:" is in hexadecimal, which keyed_read() does not know. */
-static uint64_t shared_pending(const char *text)
+/* The signal that stops a process waits, too, until the process takes it. One that waits while it
+ * is stopped is another one: the kernel prints the state first. The number is in hexadecimal, which
+ * keyed_read() does not know. */
+static uint64_t pending_while_stopped(const char *text)
 {
 	static const char title[] = "\nShdPnd:";
-	const char *line = strstr(text, title);
+	const char *line = strstr(text, "\nState:\tT") ? strstr(text, title) : NULL;
 
 	return line ? strtoull(line + sizeof title - 1, NULL, 16) : 0;
 }
@@ -71,7 +74,7 @@ int taskstat_owner(int dirfd, pid_t tid, struct taskowner *ret_owner)
 		return r;
 	if (keyed_read(text.data, keys, ARRAY_SIZE(keys)) != ARRAY_SIZE(keys))
 		return -EIO;
-	*ret_owner = (struct taskowner){ (pid_t)pid, (uid_t)uid, shared_pending(text.data) };
+	*ret_owner = (struct taskowner){ (pid_t)pid, (uid_t)uid, pending_while_stopped(text.data) };
 	return 0;
 }
 

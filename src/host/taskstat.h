@@ -33,7 +33,7 @@ static inline bool taskstat_exited(const struct taskstat *st)
 struct taskowner {
 	pid_t pid;
 	uid_t uid;
-	uint64_t pending; /* signals that wait for the process: bit N - 1 is signal N */
+	uint64_t pending; /* signals that wait for a stopped process: bit N - 1 is signal N */
 };
 
 int taskstat_owner(int dirfd, pid_t tid, struct taskowner *ret_owner);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What acts on limits, in virtual time: out of memory, memory.high, cpu.max, and freezing beside. */
+/* What acts on limits, in virtual time: memory, memory.high, cpu.max, forks, freezing beside. */
 #include "emul_fixture.h"
 
 #include "emul/emul.h"
