@@ -40,6 +40,7 @@ static const struct option_row list_rows[] = {
 	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .help = "" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .help = "" },
+	{ "no-enforce", .parse = option_switch, FIELD(emulator.observe), .help = "" },
 	{ "defaults" }, { "auto" }, { "noauto" }, { "nofail" }, { "_netdev" }, { "comment" },
 	{ "user" }, { "nouser" }, { "users" }, { "owner" }, { "group" }, { "nonempty" },
 	{ "suid" }, { "nosuid" }, { "dev" }, { "nodev" }, { "exec" }, { "noexec" },
@@ -73,12 +74,14 @@ static const struct option_row rows[] = {
 	{ "import", 0, "DIRECTORY", option_text, FIELD(import), .expected = "a directory",
 	  .help = "emulator: begin with the cgroups and settings of a snapshot that 'ctlfs export' "
 		  "wrote, or of any directory of a cgroup v2 tree" },
+	{ "no-enforce", 0, NULL, option_switch, FIELD(emulator.observe),
+	  .help = "emulator: account and count, but never kill or stop a process for a limit" },
 	{ "foreground", 'f', NULL, option_switch, FIELD(foreground),
 	  .help = "stay in the foreground" },
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
 	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
 		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, "
-		  "emulate=VERSION; generic options of mount(8) are accepted" },
+		  "emulate=VERSION, no-enforce; generic options of mount(8) are accepted" },
 	{ NULL },
 };
 

@@ -126,6 +126,9 @@ static inline bool cgroup_has_tasks(const struct cgroup *cg)
 
 /* --- members.c --- */
 
+/* Why a member is stopped for a while, beside cgroup.freeze. */
+enum hold { HOLD_CPU, HOLD_HIGH, HOLDS };
+
 /* A process that carries the tag of a live cgroup. */
 struct member {
 	pid_t pid;
@@ -139,8 +142,15 @@ struct member {
 	unsigned n_placed; /* of its threads that are in other cgroups */
 	bool watched; /* the task source tells when it exits */
 	bool stopped; /* kept stopped: by us, or it was found so */
-	bool cont; /* by us: to be continued when thawed */
+	bool cont; /* by us: to be continued when nothing keeps it stopped */
 	uint64_t *cpus; /* affinity.c: what was asked for last, NULL: all */
+	struct cgroup *held_by[HOLDS]; /* whose limit keeps it stopped; NULL: none does */
+	uint64_t ran_ns; /* CPU time that was charged to quotas */
+	uint64_t ran_little, ran_at; /* since it last ran for a while, and when that was */
+	uint64_t grew_at; /* when a sample last saw more memory */
+	bool oom_killed; /* for want of memory, at oom_at */
+	bool oom_refused; /* it could not be killed */
+	uint64_t oom_at;
 	uint64_t killed; /* the round of cgroup.kill that has signalled it */
 };
 
@@ -227,6 +237,23 @@ int migrate_write_threads(struct emul_open *f, const struct caller *who, char *t
 int freeze_set(struct cgroup *cg, bool freeze);
 uint64_t frozen_time(const struct cgroup *cg); /* ns: how long it was to be frozen so far */
 void freeze_member(struct member *m); /* stops or continues it as its cgroup demands */
+void freeze_again(struct member *m); /* somebody else has continued it */
+
+/* --- hold.c --- */
+
+int member_signal(const struct member *m, int sig);
+int member_stop(struct member *m); /* once, whoever asks; one found stopped is left so later */
+void member_cont(struct member *m); /* if we have stopped it and nothing keeps it so */
+/* Keeps m stopped for by's limit. False: it is stopped anyway, or must not be. */
+bool member_hold(struct member *m, enum hold why, struct cgroup *by);
+void member_release(struct member *m, enum hold why);
+void members_release(struct cgroup *by, enum hold why); /* all that by holds */
+void member_left(struct member *m); /* its cgroup's limits hold it no more */
+
+/* --- bandwidth.c --- */
+
+/* m's CPU time so far is total: what is new is charged to the quotas above it. */
+void bandwidth_ran(struct member *m, uint64_t total_ns);
 int kill_all(struct cgroup *cg);
 
 #endif

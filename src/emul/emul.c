@@ -392,6 +392,30 @@ static int op_locate(struct tree *t, pid_t pid, uint64_t *ret_dir)
 	return cg ? 0 : -ENOENT;
 }
 
+int emul_may_fork(struct tree *t, pid_t tid, unsigned pending)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	uint64_t tag;
+	int r;
+
+	if (e->config.observe || e->config.tasks->ops->get_tag(e->config.tasks, tid, &tag) < 0)
+		return 0;
+	emul_enter(e, false);
+	cg = locate_locked(e, tid, tag);
+	r = cg ? pids_may_fork(cg, pending, false) : 0;
+	emul_leave(e);
+	if (r != -EAGAIN)
+		return r;
+	r = emul_enter(e, true); /* it must be counted, who has exited first */
+	if (r < 0)
+		return r;
+	cg = locate_locked(e, tid, tag);
+	r = cg ? pids_may_fork(cg, pending, true) : 0;
+	emul_leave(e);
+	return r;
+}
+
 /* --- life --- */
 
 static void op_destroy(struct tree *t)

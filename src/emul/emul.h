@@ -49,6 +49,7 @@ enum ctrl {
 struct usage {
 	uint64_t user_ns, system_ns, nice_ns; /* nice is a part of user */
 	uint64_t minflt, majflt;
+	uint64_t rbytes, wbytes; /* from and to disks */
 	uint64_t anon, file, shmem, swap, pagetables; /* bytes */
 	uint64_t threads;
 	uint64_t processes;
@@ -169,6 +170,8 @@ struct controller {
 	/* cg's usage was just brought up to date (emul_usage() of it or a descendant): peaks,
 	 * events. May be NULL. */
 	void (*sampled)(struct cgroup *cg, struct css *css, const struct usage *now);
+	/* cg has become populated or empty. May arm timers and no more; may be NULL. */
+	void (*populated)(struct cgroup *cg, struct css *css);
 };
 
 extern const struct controller cpuset_controller;
@@ -366,6 +369,9 @@ void swap_event(struct cgroup *cg, enum swap_event event, uint64_t count);
 void pids_event(struct cgroup *cg, uint64_t count);
 /* ... forks of tasks in forking, because of the pids.max of limiting, itself or an ancestor. */
 void pids_refused(struct cgroup *forking, struct cgroup *limiting, uint64_t count);
+/* A task of cg wants to fork, as emul_may_fork(). count: tasks are counted; else 0 says that all
+ * limits are far, and -EAGAIN nothing. */
+int pids_may_fork(struct cgroup *cg, unsigned pending, bool count);
 
 /* io.c: what members did on a block device, once more than before; told to cg, or the nearest
  * ancestor that has the controller, and to all above. -ENODEV: not one of config.devices. */
