@@ -115,6 +115,21 @@ void pids_refused(struct cgroup *forking, struct cgroup *limiting, uint64_t coun
 	}
 }
 
+int pids_may_fork(struct cgroup *cg, unsigned tasks)
+{
+	for (struct cgroup *at = cg; at; at = at->parent) {
+		const struct pids *pids = pids_of(at);
+
+		if (!pids || pids->limit == NO_LIMIT ||
+		    at->usage.threads + tasks <= (uint64_t)pids->limit)
+			continue;
+		pids_event(at, 1);
+		return refuse(EAGAIN, "pids.max of \"%s\" is %lld",
+			      cgroup_is_root(at) ? "/" : at->name, (long long)pids->limit);
+	}
+	return 0;
+}
+
 static int events_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
 	(void)reader;
