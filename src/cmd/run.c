@@ -65,6 +65,8 @@ static const struct option_row rows[] = {
 	{ "emulate", 0, "VERSION", option_emulate, FIELD(emulator.version),
 	  .expected = EMULATE_EXPECTED, .preset = "6.12",
 	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
+	{ "scenario", 0, "FILE", option_scenario, FIELD(scenario), .expected = SCENARIO_EXPECTED,
+	  .help = SCENARIO_HELP },
 	{ NULL },
 };
 
@@ -87,6 +89,7 @@ void run_options_free(struct run_options *o)
 	for (size_t i = 0; i < o->n_sets; i++)
 		free(o->sets[i]);
 	free(o->sets);
+	scenario_free(&o->scenario);
 }
 
 /* What the supervisor has while it sets things up. */
@@ -250,6 +253,11 @@ int cmd_run(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
+	if (o.scenario.path && o.backend == BACKEND_KERNEL) {
+		log_error("run: --scenario: the kernel does not play one: expected --backend "
+			  "emulator");
+		return STATUS_RUN_FAILED;
+	}
 	run.command = operands.v;
 	if (run_enter_userns() < 0 || run_signals_catch(&run.signals) < 0)
 		return STATUS_RUN_FAILED;

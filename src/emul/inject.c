@@ -40,9 +40,10 @@ static void pending_free(struct pending *p)
 
 /* --- later ---------------------------------------------------------------------------------- */
 
-static int by_due(const struct pending *a, const struct pending *b)
+/* The new one goes behind those of the same time. */
+static int by_due(const struct pending *old, const struct pending *new)
 {
-	return a->due < b->due ? -1 : a->due > b->due;
+	return old->due <= new->due ? -1 : 1;
 }
 
 static void arm(struct inject *in)

@@ -507,7 +507,9 @@ static int apply_rmdir(struct inject *in, const struct inject_line *l)
 	uint64_t dir;
 	int r = walk_parent(e, l->path, &dir, &name);
 
-	return r < 0 ? r : e->tree.ops->rmdir(&e->tree, &TREE_SELF, dir, name);
+	if (r == 0)
+		r = e->tree.ops->rmdir(&e->tree, &TREE_SELF, dir, name);
+	return r == -ENOENT ? refuse(ENOENT, "there is no cgroup %s", l->path) : r;
 }
 
 static int apply_write(struct inject *in, const struct inject_line *l)
