@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* --scenario: a text of commands for the emulator (docs/inject.md), read with the options. */
+/* The file of --scenario: commands for the emulator (docs/inject.md), read with the options. */
 #ifndef CTLFS_CMD_SCENARIO_H
 #define CTLFS_CMD_SCENARIO_H
 

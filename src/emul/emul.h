@@ -381,8 +381,8 @@ void hugetlb_event(struct cgroup *cg, unsigned size, uint64_t count);
  * it is), -EINVAL for none that the machine has; or so much less. */
 int misc_charge(struct cgroup *cg, const char *name, uint64_t amount);
 void misc_uncharge(struct cgroup *cg, const char *name, uint64_t amount);
-/* pids.c: -EAGAIN if so many more tasks would exceed pids.max of cg or an ancestor, which is counted
- * as an event; cg's usage is up to date. */
+/* pids.c: -EAGAIN if so many more tasks would exceed pids.max of cg or an ancestor, which is
+ * counted as an event; cg's usage is up to date. */
 int pids_may_fork(struct cgroup *cg, unsigned tasks);
 
 /* pressure.c: from now on the tasks of cg stall for so many parts in a million of the time, seen in

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Made for tests: what ctl/inject and scenarios do to an emulator. inject.c takes texts apart, keeps
- * the clock and what is to be done later; inject_apply.c does what a line says.
+ * Made for tests: what ctl/inject and scenarios do to an emulator. inject.c takes texts apart and
+ * keeps the clock and what is to be done later; inject_apply.c does what a line says.
  *
  * Locks: inject->lock is taken before emul->lock and held over a whole text, so that texts follow
  * one another; recursive, since a line may move the clock on to others. Lines use the tree as

@@ -355,7 +355,7 @@ static void change_spec(struct synthetic_spec *s, const struct inject_change *c)
 	}
 }
 
-/* A thread runs on one CPU at a time: as many as the demand needs, unless the line says how many. */
+/* A thread runs on one CPU at a time: as many as the demand needs, if the line does not say. */
 static int change_specs(struct synthetic_spec *s, const struct inject_line *l)
 {
 	uint64_t needed;

@@ -215,6 +215,7 @@ int inject_change(const struct inject_keys *keys, char *word, struct inject_chan
 	if (*value && strchr(keys->keys[key].signs + 1, *value))
 		ret->sign = *value++;
 	if (keys->keys[key].parse(value, &ret->amount) < 0)
-		return refuse(EINVAL, "%s: \"%.64s\" is not %s", word, value, keys->keys[key].expected);
+		return refuse(EINVAL, "%s: \"%.64s\" is not %s", word, value,
+			      keys->keys[key].expected);
 	return 0;
 }

@@ -123,7 +123,7 @@ int pids_may_fork(struct cgroup *cg, unsigned tasks)
 		if (!pids || pids->limit == NO_LIMIT ||
 		    at->usage.threads + tasks <= (uint64_t)pids->limit)
 			continue;
-		pids_event(at, 1);
+		pids_refused(cg, at, 1);
 		return refuse(EAGAIN, "pids.max of \"%s\" is %lld",
 			      cgroup_is_root(at) ? "/" : at->name, (long long)pids->limit);
 	}

@@ -292,7 +292,8 @@ START_TEST(faults_are_of_each_operation)
 	struct tree_file *file;
 
 	injected("fail / mkdir:x ENOSPC always\nfail /a/b rmdir EBUSY\nfail /a list EIO\n"
-		 "fail /a/b setattr EPERM\nfail /a/b open:cpu.max EMFILE\nfail * read ENODEV 2 times");
+		 "fail /a/b setattr EPERM\nfail /a/b open:cpu.max EMFILE\n"
+		 "fail * read ENODEV 2 times");
 	ck_assert_int_eq(do_mkdir("x"), -ENOSPC);
 	ck_assert_int_eq(do_mkdir("x"), -ENOSPC);
 	ck_assert_int_eq(do_mkdir("y"), 0);
