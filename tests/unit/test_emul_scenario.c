@@ -357,11 +357,70 @@ START_TEST(the_same_script_gives_the_same_bytes)
 }
 END_TEST
 
+/* --- several at a time ---------------------------------------------------------------------- */
+
+#define ROUNDS 200
+
+static void *come_and_go(void *data)
+{
+	const char *name = data;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		cleanup_buf struct buf text = { 0 };
+		char line[128];
+
+		snprintf(line, sizeof line, "add /a %s cpu=1 grow=1M/s\nat 1ms event /a pids.max\n"
+			 "at 1ms event /b memory.high", name);
+		ck_assert_int_eq(emul_inject(tree, line), 0);
+		tree_read(tree, node_at("a"), "memory.current", &text);
+		if (i % 2)
+			snprintf(line, sizeof line, "exit %s", name);
+		else
+			snprintf(line, sizeof line, "write /a/cgroup.kill 1");
+		emul_inject(tree, line); /* the other one may have killed it */
+		snprintf(line, sizeof line, "exit %s", name);
+		emul_inject(tree, line);
+		emul_inject_show(tree, &text);
+	}
+	return NULL;
+}
+
+static void *move_time(void *data)
+{
+	(void)data;
+	for (int i = 0; i < ROUNDS; i++)
+		ck_assert_int_eq(emul_inject(tree, "advance 300us\ntime real\ntime virtual"), 0);
+	return NULL;
+}
+
+/* Threads of users beside the tree's own: each later line is done once, nobody stays behind. */
+START_TEST(users_do_not_disturb_each_other)
+{
+	struct emul_config config = { .clock = true };
+	pthread_t threads[3];
+
+	ck_assert_int_eq(emul_new(&config, &tree), 0);
+	scenario(beginning);
+	pthread_create(&threads[0], NULL, come_and_go, "x");
+	pthread_create(&threads[1], NULL, come_and_go, "y");
+	pthread_create(&threads[2], NULL, move_time, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	scenario("advance 1s");
+	ck_assert_uint_eq(number_of("a/pids.events", "max "), 2 * ROUNDS);
+	ck_assert_uint_eq(number_of("b/memory.events", "high "), 2 * ROUNDS);
+	assert_read("a/cgroup.procs", "");
+	assert_read("a/memory.current", "0\n");
+	teardown_alone();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("emul_scenario");
 	TCase *alone = tcase_create("alone");
 	TCase *others = tcase_create("among others");
+	TCase *together = tcase_create("together");
 
 	tcase_add_checked_fixture(alone, setup_alone, teardown_alone);
 	tcase_add_test(alone, memory_grows_by_the_second);
@@ -383,5 +442,8 @@ int main(void)
 	tcase_add_test(others, real_processes_keep_their_numbers);
 	suite_add_tcase(suite, alone);
 	suite_add_tcase(suite, others);
+	tcase_add_test(together, users_do_not_disturb_each_other);
+	tcase_set_timeout(together, 60);
+	suite_add_tcase(suite, together);
 	return suite_run(suite);
 }
