@@ -59,7 +59,8 @@ static int enter_at(struct emul *e, const char *path, struct cgroup **ret_cg)
 
 static void ramp_fire(struct emul *e, struct timer *t, uint64_t now);
 
-static int injected_get(struct cgroup *cg, struct injected **ret)
+/* NULL without memory. */
+static struct injected *injected_get(struct cgroup *cg)
 {
 	struct inject *in = cg->emul->inject;
 	struct injected *i;
@@ -68,7 +69,7 @@ static int injected_get(struct cgroup *cg, struct injected **ret)
 	if (!i) {
 		i = calloc(1, sizeof *i);
 		if (!i)
-			return -ENOMEM;
+			return NULL;
 		i->id = cg->id;
 		i->cg = cg;
 		for (unsigned r = 0; r < PSI_RESOURCES; r++) {
@@ -79,11 +80,10 @@ static int injected_get(struct cgroup *cg, struct injected **ret)
 		HASH_ADD(hh, in->injected, id, sizeof i->id, i);
 		if (!i->hh.tbl) {
 			free(i);
-			return -ENOMEM;
+			return NULL;
 		}
 	}
-	*ret = i;
-	return 0;
+	return i;
 }
 
 void inject_forget(struct cgroup *cg)
@@ -170,11 +170,9 @@ static int plan_change(const struct inject_change *c, struct usage *now, struct 
 static int change_usage(struct cgroup *cg, const struct inject_line *l)
 {
 	struct usage now, injected, more = { 0 };
-	struct injected *i = NULL;
-	int r = emul_usage(cg, &now);
+	struct injected *i = injected_get(cg);
+	int r = i ? emul_usage(cg, &now) : -ENOMEM;
 
-	if (r == 0)
-		r = injected_get(cg, &i);
 	if (r < 0)
 		return r;
 	injected = i->usage;
@@ -288,8 +286,8 @@ static int apply_pressure(struct inject *in, const struct inject_line *l)
 
 	if (r < 0)
 		return r;
-	r = injected_get(cg, &i);
-	if (r == 0) {
+	i = injected_get(cg);
+	if (i) {
 		struct ramp *ramp = &i->ramps[l->resource];
 		uint64_t now = emul_now(e), passed = now - ramp->begin;
 
@@ -303,7 +301,7 @@ static int apply_pressure(struct inject *in, const struct inject_line *l)
 		ramp_fire(e, &ramp->timer, now);
 	}
 	emul_leave(e);
-	return r;
+	return i ? 0 : -ENOMEM;
 }
 
 static int apply_fail(struct inject *in, const struct inject_line *l)
