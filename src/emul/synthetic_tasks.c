@@ -169,6 +169,31 @@ static int op_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sample)
 	return 0;
 }
 
+static int op_cpu_time(struct tasks *t, pid_t pid, uint64_t *ret_ns)
+{
+	struct source *s = source_of(t);
+	struct task_sample used;
+	int r;
+
+	if (s->base && s->base->ops->cpu_time)
+		FORWARD(s, pid, cpu_time, pid, ret_ns);
+	r = op_sample(t, pid, &used);
+	if (r == 0)
+		*ret_ns = used.user_ns + used.system_ns;
+	return r;
+}
+
+/* A script's processes have none. */
+static int op_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
+{
+	struct source *s = source_of(t);
+
+	if (s->base && s->base->ops->oom_adj)
+		FORWARD(s, pid, oom_adj, pid, ret_adj);
+	*ret_adj = 0;
+	return 0;
+}
+
 static int gather_threads(struct source *s, pid_t pid, pid_t **ret_tids, size_t *ret_n)
 {
 	const struct process *p;
@@ -409,6 +434,8 @@ static const struct tasks_ops synthetic_ops = {
 	.set_tag = op_set_tag,
 	.info = op_info,
 	.sample = op_sample,
+	.cpu_time = op_cpu_time,
+	.oom_adj = op_oom_adj,
 	.threads = op_threads,
 	.find = op_find,
 	.show = op_show,
