@@ -156,6 +156,7 @@ void member_remove(struct member *m)
 	int running = !m->stopped;
 
 	threads_drop(m);
+	dead_note(m);
 	usage_leave(m, cg);
 	list_take(m);
 	member_free(m);
@@ -329,6 +330,7 @@ int members_refresh(struct emul *e, bool exact)
 			births = after;
 		}
 	}
+	dead_prune(e);
 	e->fresh = e->moment;
 	return 0;
 }

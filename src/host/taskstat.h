@@ -30,6 +30,9 @@ static inline bool taskstat_exited(const struct taskstat *st)
 /* /proc/PID/status: process and real user of any thread. */
 int taskstat_owner(int dirfd, pid_t tid, pid_t *ret_pid, uid_t *ret_uid);
 
+/* /proc/PID/status: supplementary groups, newly allocated. */
+int taskstat_groups(int dirfd, pid_t tid, gid_t **ret_groups, size_t *ret_n);
+
 /* /proc/PID/status: memory in kB; 0 where a process has none (zombies, kernel threads). */
 struct taskmem {
 	uint64_t anon, file, shmem, swap, pagetables;

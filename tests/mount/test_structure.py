@@ -35,9 +35,9 @@ DIFFERENT = {
     ("stat", "name_to_handle_at dir"): ("OK", "bytes 12 type 129 id==ino 0",
                                         "handles are FUSE's: a number and a generation"),
     ("stat", "statfs"): ("INFO", "type 0x65735546 bsize 4096 blocks 0 bfree 0 files 0 "
-                         "namelen 255 flags 0x26", STATFS),
+                         "namelen 255 flags 0x1026", STATFS),
     ("stat", "-"): ("INFO", "type 0x65735546 bsize 4096 blocks 0 bfree 0 files 0 "
-                    "namelen 255 flags 0x26", STATFS),
+                    "namelen 255 flags 0x1026", STATFS),
     ("limits", "/proc/<zombie>/cgroup after rmdir"): ("INFO", "not listed", ELSEWHERE),
     ("limits", "/proc/<zombie>/cgroup before rmdir"): ("INFO", "not listed", ELSEWHERE),
     ("fork", "CLONE_INTO_CGROUP O_PATH dirfd"): ("EBADF", "", CLONE),

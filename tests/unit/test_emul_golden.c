@@ -148,9 +148,6 @@ static const struct difference {
 	{ "cgroup.subtree_control", "+hugetlb", "ENOENT", "" },
 	{ "cgroup.subtree_control", "+rdma", "ENOENT", "" },
 	{ "cgroup.subtree_control", "+misc", "ENOENT", "" },
-	/* The kernel moves the living threads and leaves the dead leader where it was, and lists
-	 * processes where their leaders are; here a process is in one cgroup. */
-	{ "cgroup.procs", "\\{deadleader}", NULL, "\\{deadleader}\\n" },
 };
 
 static const struct difference *find_difference(const char *file, const char *input)
