@@ -62,8 +62,8 @@ struct task_sample {
 	unsigned threads; /* live ones; 0 for a zombie */
 };
 
-/* One process with a valid tag that has not exited. Nonzero ends the scan with that value. */
-typedef int task_visit(void *data, pid_t pid, uint64_t start, uint64_t tag);
+/* One process with a valid tag; exited: a zombie. Nonzero ends the scan with that value. */
+typedef int task_visit(void *data, pid_t pid, uint64_t start, uint64_t tag, bool exited);
 typedef int thread_visit(void *data, pid_t tid);
 
 /* Process pid, once started at start, has exited. No lock of the source is held. */

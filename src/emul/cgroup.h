@@ -157,6 +157,7 @@ struct found {
 	struct found_task {
 		pid_t pid;
 		uint64_t start, tag;
+		bool exited;
 	} *tasks;
 	size_t n, cap;
 };
@@ -232,6 +233,7 @@ void dead_prune(struct emul *e); /* those that were reaped */
 void dead_free(struct emul *e);
 /* m is about to move: its first thread stays if it is dead. */
 void dead_leave(struct member *m);
+void dead_add(struct cgroup *cg, pid_t pid, uint64_t start); /* a zombie that was found */
 void dead_note(struct member *m); /* m is about to be removed: it may be a zombie */
 void dead_list(const struct cgroup *cg, struct pid_list *list); /* first threads that were left */
 

@@ -11,7 +11,7 @@
 #define PAUSE_NS 250000ULL /* for each of many: looking takes about a tenth of it */
 
 struct dead {
-	struct dead *next;
+	UT_hash_handle hh;
 	pid_t pid;
 	uint64_t start;
 	struct cgroup *cg; /* pinned */
@@ -27,11 +27,10 @@ static bool still_there(const struct emul *e, pid_t pid, uint64_t start, struct 
 
 static struct dead *find(const struct emul *e, pid_t pid, uint64_t start)
 {
-	struct dead *d = e->dead;
+	struct dead *d;
 
-	while (d && (d->pid != pid || d->start != start))
-		d = d->next;
-	return d;
+	HASH_FIND(hh, e->dead, &pid, sizeof pid, d);
+	return d && d->start == start ? d : NULL;
 }
 
 struct cgroup *dead_cgroup(const struct emul *e, pid_t pid, uint64_t start)
@@ -41,12 +40,12 @@ struct cgroup *dead_cgroup(const struct emul *e, pid_t pid, uint64_t start)
 	return d ? d->cg : NULL;
 }
 
-static void drop(struct dead **link)
+static void drop(struct dead *d)
 {
-	struct dead *d = *link;
+	struct emul *e = d->cg->emul;
 
-	*link = d->next;
-	d->cg->emul->n_dead--;
+	HASH_DEL(e->dead, d);
+	e->n_dead--;
 	usage_threads(d->cg, -1);
 	cgroup_unpin(d->cg);
 	free(d);
@@ -54,7 +53,7 @@ static void drop(struct dead **link)
 
 void dead_prune(struct emul *e)
 {
-	struct dead **link = &e->dead;
+	struct dead *d, *next;
 
 	if (e->n_dead > SURELY_FEW) {
 		uint64_t now = emul_now(e);
@@ -63,38 +62,53 @@ void dead_prune(struct emul *e)
 			return;
 		e->dead_next_ns = now + e->n_dead * PAUSE_NS;
 	}
-	while (*link) {
+	HASH_ITER(hh, e->dead, d, next) {
 		struct task_info info;
 
-		if (still_there(e, (*link)->pid, (*link)->start, &info))
-			link = &(*link)->next;
-		else
-			drop(link);
+		if (!still_there(e, d->pid, d->start, &info))
+			drop(d);
 	}
 	e->dead_enough = 2 * e->n_dead + SURELY_FEW;
 }
 
 void dead_free(struct emul *e)
 {
-	while (e->dead)
-		drop(&e->dead);
+	struct dead *d, *next;
+
+	HASH_ITER(hh, e->dead, d, next)
+		drop(d);
 }
 
-static bool add(struct cgroup *cg, const struct member *m, bool leader)
+static bool add(struct cgroup *cg, pid_t pid, uint64_t start, bool leader)
 {
 	struct emul *e = cg->emul;
-	struct dead *d = calloc(1, sizeof *d);
+	struct dead *d;
 
+	HASH_FIND(hh, e->dead, &pid, sizeof pid, d);
+	if (d && d->start == start)
+		return false;
+	if (d)
+		drop(d); /* the number was used again */
+	d = calloc(1, sizeof *d);
 	if (!d)
 		return false;
-	*d = (struct dead){ e->dead, m->pid, m->start, cg, leader };
-	e->dead = d;
+	*d = (struct dead){ .pid = pid, .start = start, .cg = cg, .leader = leader };
+	HASH_ADD(hh, e->dead, pid, sizeof d->pid, d);
+	if (!d->hh.tbl) {
+		free(d);
+		return false;
+	}
 	cgroup_pin(cg);
 	usage_threads(cg, 1);
 	/* Nobody tells of reaping: whoever reads looks, and if nobody does, we do. */
 	if (++e->n_dead > e->dead_enough)
 		dead_prune(e);
 	return true;
+}
+
+void dead_add(struct cgroup *cg, pid_t pid, uint64_t start)
+{
+	add(cg, pid, start, false);
 }
 
 void dead_leave(struct member *m)
@@ -104,7 +118,7 @@ void dead_leave(struct member *m)
 	if (m->leader_away || !still_there(m->cg->emul, m->pid, m->start, &info) ||
 	    !info.leader_exited)
 		return;
-	m->leader_away = add(m->cg, m, true);
+	m->leader_away = add(m->cg, m->pid, m->start, true);
 	if (m->leader_away)
 		usage_threads(m->cg, -1);
 }
@@ -120,12 +134,12 @@ void dead_note(struct member *m)
 		d->leader = false;
 	else if (!m->leader_away && still_there(m->cg->emul, m->pid, m->start, &info) &&
 		 info.exited)
-		add(m->cg, m, false);
+		add(m->cg, m->pid, m->start, false);
 }
 
 void dead_list(const struct cgroup *cg, struct pid_list *list)
 {
-	for (const struct dead *d = cg->emul->dead; d; d = d->next) {
+	for (const struct dead *d = cg->emul->dead; d; d = d->hh.next) {
 		if (d->cg == cg && d->leader && list->error == 0)
 			list->error = pid_list_add(list, d->pid);
 	}

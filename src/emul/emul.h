@@ -240,7 +240,7 @@ struct emul {
 	struct cgroup *gone; /* likewise, removed ones that the front end knows */
 	struct member *members; /* uthash on pid */
 	struct placed *placed; /* uthash on tid */
-	struct dead *dead; /* dead.c: what ended and was not reaped when last looked at */
+	struct dead *dead; /* dead.c, uthash on pid: what ended, not reaped when last looked at */
 	unsigned n_dead, dead_enough;
 	uint64_t dead_next_ns; /* many are looked at not before */
 	struct cgroup_ns *namespaces; /* opener.c */

@@ -208,7 +208,7 @@ void found_free(struct found *found)
 	*found = (struct found){ 0 };
 }
 
-static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag)
+static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag, bool exited)
 {
 	struct found *found = data;
 
@@ -221,7 +221,7 @@ static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag)
 		found->tasks = grown;
 		found->cap = cap;
 	}
-	found->tasks[found->n++] = (struct found_task){ pid, start, tag };
+	found->tasks[found->n++] = (struct found_task){ pid, start, tag, exited };
 	return 0;
 }
 
@@ -248,6 +248,11 @@ static void apply_one(struct emul *e, const struct found_task *task)
 	}
 	if (!cg)
 		return; /* removed meanwhile: nobody's */
+	if (task->exited) {
+		if (!m) /* else it is about to be found missing */
+			dead_add(cg, task->pid, task->start);
+		return;
+	}
 	if (!m) {
 		member_add(cg, task->pid, task->start, NULL);
 		return;

@@ -172,9 +172,9 @@ static int scan_one(void *data, pid_t pid)
 	if (read_tag(s->host, pid, &tag) < 0 || !task_tag_valid(tag) ||
 	    task_tag_instance(tag) != s->instance)
 		return 0;
-	if (taskstat_read(s->host->procfd, pid, &st) < 0 || taskstat_exited(&st))
+	if (taskstat_read(s->host->procfd, pid, &st) < 0)
 		return 0;
-	return s->visit(s->data, pid, st.start, tag);
+	return s->visit(s->data, pid, st.start, tag, taskstat_exited(&st));
 }
 
 static int host_scan(struct tasks *t, uint16_t instance, task_visit *visit, void *data)
@@ -199,7 +199,7 @@ static int host_info(struct tasks *t, pid_t tid, struct task_info *ret_info)
 		return r;
 	info.start = st.start;
 	info.exited = taskstat_exited(&st);
-	info.leader_exited = !info.exited && (st.state == 'Z' || st.state == 'X');
+	info.leader_exited = !info.exited && taskstat_dead(&st);
 	info.stopped = st.state == 'T' || st.state == 't';
 	info.kthread = st.flags & PF_KTHREAD;
 	*ret_info = info;
@@ -253,13 +253,33 @@ static int host_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sampl
 	return 0;
 }
 
+struct live {
+	pid_t dead; /* the first thread if it is, else 0 */
+	thread_visit *visit;
+	void *data;
+};
+
+static int visit_live(void *data, pid_t tid)
+{
+	const struct live *live = data;
+
+	return tid == live->dead ? 0 : live->visit(live->data, tid);
+}
+
+/* Only a first thread is still there when it is dead. */
 static int host_threads(struct tasks *t, pid_t pid, thread_visit *visit, void *data)
 {
+	struct live live = { 0, visit, data };
+	struct taskstat st;
 	char path[32];
-	int r;
+	int r = taskstat_read(host_of(t)->procfd, pid, &st);
 
+	if (r < 0)
+		return r;
+	if (taskstat_dead(&st))
+		live.dead = pid;
 	snprintf(path, sizeof path, "%d/task", (int)pid);
-	r = each_number(host_of(t)->procfd, path, visit, data);
+	r = each_number(host_of(t)->procfd, path, visit_live, &live);
 	return r == -ENOENT ? -ESRCH : r;
 }
 

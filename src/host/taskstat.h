@@ -21,10 +21,16 @@ struct taskstat {
 
 int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat);
 
-/* No thread is left that could run. A first thread may be dead while others live. */
+/* The first thread is dead; others may live. */
+static inline bool taskstat_dead(const struct taskstat *st)
+{
+	return st->state == 'Z' || st->state == 'X';
+}
+
+/* No thread is left that could run. */
 static inline bool taskstat_exited(const struct taskstat *st)
 {
-	return (st->state == 'Z' || st->state == 'X') && st->threads <= 1;
+	return taskstat_dead(st) && st->threads <= 1;
 }
 
 /* /proc/PID/status: process and real user of any thread. */

@@ -192,9 +192,9 @@ static inline int fake_scan(struct tasks *t, uint16_t instance, task_visit *visi
 
 		if (i == n / 2 && f->during_scan)
 			f->during_scan(f);
-		if (!task->exited && !task->reaped && task_tag_valid(task->tag) &&
+		if (!task->reaped && task_tag_valid(task->tag) &&
 		    task_tag_instance(task->tag) == instance)
-			r = visit(data, task->pid, task->start, task->tag);
+			r = visit(data, task->pid, task->start, task->tag, task->exited);
 	}
 	return r;
 }

@@ -63,6 +63,46 @@ START_TEST(zombies_count_until_reaped)
 }
 END_TEST
 
+/* Born and ended while nobody looked. */
+START_TEST(zombies_never_seen_alive)
+{
+	pid_t parent, pid;
+
+	GRANT_PIDS("cgroup.subtree_control");
+	make_dirs("a", "b");
+	parent = spawn_in("a");
+	pid = fake_fork(fake, parent);
+	fake_exit(fake, pid);
+	assert_read("a/pids.current", "2\n");
+	PROCS("a", parent);
+	fake_fork(fake, parent); /* another scan counts it once */
+	assert_read("a/pids.current", "3\n");
+	fake_reap(fake, pid);
+	assert_read("a/pids.current", "2\n");
+}
+END_TEST
+
+/* Looking at many is not done for each read, but is done. */
+START_TEST(many_zombies)
+{
+	enum { MANY = 300 };
+	pid_t parent, pids[MANY];
+
+	GRANT_PIDS("cgroup.subtree_control");
+	make_dirs("a");
+	parent = spawn_in("a");
+	for (unsigned i = 0; i < MANY; i++) {
+		pids[i] = fake_fork(fake, parent);
+		fake_exit(fake, pids[i]);
+	}
+	assert_read("a/pids.current", "301\n");
+	for (unsigned i = 0; i < MANY; i++)
+		fake_reap(fake, pids[i]);
+	fake->now += 1000000000;
+	assert_read("a/pids.current", "1\n");
+}
+END_TEST
+
 START_TEST(dying_parents)
 {
 	pid_t pid;
@@ -372,6 +412,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, emul_setup, emul_teardown);
 	tcase_add_test(tc, zombies_count_until_reaped);
+	tcase_add_test(tc, zombies_never_seen_alive);
+	tcase_add_test(tc, many_zombies);
 	tcase_add_test(tc, dying_parents);
 	tcase_add_test(tc, dead_first_thread);
 	tcase_add_test(tc, dead_first_thread_of_a_stranger);
