@@ -49,6 +49,7 @@ struct task_info {
 	uint64_t start; /* when the process started, any unit: with pid it names one process ever */
 	uid_t uid; /* real user id of the process */
 	bool exited; /* no live thread is left: a zombie */
+	bool leader_exited; /* the first thread is dead, others live */
 	bool stopped; /* by a signal or a tracer */
 	bool kthread; /* a thread of the kernel */
 	bool job; /* of a shell with job control, which would take a stop for a Ctrl-Z */
@@ -67,8 +68,8 @@ struct task_sample {
 	uint64_t rbytes, wbytes; /* read from and written to disks so far */
 };
 
-/* One process with a valid tag that has not exited. Nonzero ends the scan with that value. */
-typedef int task_visit(void *data, pid_t pid, uint64_t start, uint64_t tag);
+/* One process with a valid tag; exited: a zombie. Nonzero ends the scan with that value. */
+typedef int task_visit(void *data, pid_t pid, uint64_t start, uint64_t tag, bool exited);
 typedef int thread_visit(void *data, pid_t tid);
 
 /* Process pid, once started at start, has exited. No lock of the source is held. */
@@ -126,6 +127,14 @@ struct tasks_ops {
 	void (*settle)(struct tasks *t);
 
 	void (*destroy)(struct tasks *t);
+
+	/* The following may be NULL: nothing of the kind is known. */
+
+	/* A number of the task's cgroup namespace, 0: the one of the emulator itself. Numbers of
+	 * namespaces that are gone are used again. -ESRCH, -EACCES. */
+	int (*cgroup_ns)(struct tasks *t, pid_t tid, uint64_t *ret_ns);
+	/* The task's supplementary groups, newly allocated. -ESRCH, -ENOMEM. */
+	int (*groups)(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *ret_n);
 };
 
 struct tasks {

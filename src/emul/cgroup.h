@@ -50,6 +50,8 @@ static inline struct emul *emul_of(struct tree *t)
 /* --- notify.c --- */
 
 void notices_free(struct emul *e);
+/* The cgroup of a thread by its process's tag, NULL if it is no member. */
+struct cgroup *emul_locate(struct emul *e, pid_t tid);
 
 /* --- dir.c --- */
 
@@ -84,7 +86,6 @@ int attr_set(struct cgroup *cg, unsigned slot, const struct row_ref *row, const 
 	     unsigned valid);
 /* Forgets what was set, xattrs too, of slots [first, end). */
 void node_drop(struct cgroup *cg, unsigned first, unsigned end);
-bool attr_may_write(const struct stat *st, const struct caller *who);
 
 /* --- xattr.c: as tree_xattr_ops --- */
 
@@ -95,7 +96,22 @@ void xattr_drop(struct cgroup *cg, unsigned first, unsigned end); /* of slots [f
 
 /* --- file.c --- */
 
-int file_open(struct emul *e, const struct caller *who, uint64_t node, struct tree_file **ret_file);
+int file_open(struct emul *e, const struct caller *who, uint64_t node, int flags,
+	      struct tree_file **ret_file);
+
+/* --- opener.c --- */
+
+/* Fills what f keeps of who opens it with flags; opener_exit() also after a failure. */
+int opener_init(struct emul_open *f, const struct caller *who, int flags);
+void opener_exit(struct emul_open *f);
+/* By the mode of another file than f; uid 0 may do anything. */
+bool opener_may_write(const struct emul_open *f, const struct stat *st);
+/* What a cgroup namespace forbids: writing to its root's own limits (-EPERM), and moving across its
+ * border (-ENOENT). */
+int opener_check_file(const struct emul_open *f);
+int opener_check_move(const struct emul_open *f, const struct cgroup *from,
+		      const struct cgroup *to);
+void namespaces_free(struct emul *e);
 
 /* --- control.c --- */
 
@@ -140,6 +156,7 @@ struct member {
 	uint64_t sample; /* the last one it was part of */
 	struct task_sample last; /* already in usage of cg and its ancestors */
 	unsigned n_placed; /* of its threads that are in other cgroups */
+	bool leader_away; /* its first thread is dead and was left in another cgroup, or outside */
 	bool watched; /* the task source tells when it exits */
 	bool stopped; /* kept stopped: by us, or it was found so */
 	bool cont; /* by us: to be continued when nothing keeps it stopped */
@@ -159,6 +176,7 @@ struct found {
 	struct found_task {
 		pid_t pid;
 		uint64_t start, tag;
+		bool exited;
 	} *tasks;
 	size_t n, cap;
 };
@@ -227,6 +245,18 @@ int thread_place(struct member *m, pid_t tid, struct cgroup *cg);
 void process_move(struct member *m, struct cgroup *to); /* its threads elsewhere stay there */
 void threads_drop(struct member *m); /* all its threads are with the process again */
 void threads_prune(struct emul *e); /* forgets threads that have ended */
+
+/* --- dead.c --- */
+
+/* Where a process ended, or its first thread did and was left; NULL: it is not known. */
+struct cgroup *dead_cgroup(const struct emul *e, pid_t pid, uint64_t start);
+void dead_prune(struct emul *e); /* those that were reaped */
+void dead_free(struct emul *e);
+/* m is about to move: its first thread stays if it is dead. */
+void dead_leave(struct member *m);
+void dead_add(struct cgroup *cg, pid_t pid, uint64_t start); /* a zombie that was found */
+void dead_note(struct member *m); /* m is about to be removed: it may be a zombie */
+void dead_list(const struct cgroup *cg, struct pid_list *list); /* first threads that were left */
 
 /* --- migrate.c --- */
 

@@ -176,6 +176,7 @@ void member_remove(struct member *m)
 	if (m->cont) /* if it lives, it is ours no more */
 		member_signal(m, SIGCONT);
 	threads_drop(m);
+	dead_note(m);
 	usage_leave(m, cg);
 	list_take(m);
 	member_free(m);
@@ -227,7 +228,7 @@ void found_free(struct found *found)
 	*found = (struct found){ 0 };
 }
 
-static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag)
+static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag, bool exited)
 {
 	struct found *found = data;
 
@@ -240,7 +241,7 @@ static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag)
 		found->tasks = grown;
 		found->cap = cap;
 	}
-	found->tasks[found->n++] = (struct found_task){ pid, start, tag };
+	found->tasks[found->n++] = (struct found_task){ pid, start, tag, exited };
 	return 0;
 }
 
@@ -267,6 +268,11 @@ static void apply_one(struct emul *e, const struct found_task *task)
 	}
 	if (!cg)
 		return; /* removed meanwhile: nobody's */
+	if (task->exited) {
+		if (!m) /* else it is about to be found missing */
+			dead_add(cg, task->pid, task->start);
+		return;
+	}
 	if (!m) {
 		if (member_add(cg, task->pid, task->start, NULL) == 0)
 			member_affinity_found(cg->last);
@@ -352,6 +358,7 @@ int members_refresh(struct emul *e, bool exact)
 			births = after;
 		}
 	}
+	dead_prune(e);
 	e->fresh = e->moment;
 	return 0;
 }

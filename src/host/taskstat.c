@@ -78,6 +78,42 @@ int taskstat_owner(int dirfd, pid_t tid, struct taskowner *ret_owner)
 	return 0;
 }
 
+int taskstat_groups(int dirfd, pid_t tid, gid_t **ret_groups, size_t *ret_n)
+{
+	static const char title[] = "\nGroups:";
+	cleanup_buf struct buf text = { 0 };
+	cleanup_free gid_t *groups = NULL;
+	size_t n = 0, cap = 0;
+	const char *at;
+	char *end;
+	int r = read_file(dirfd, tid, "status", &text);
+
+	if (r < 0)
+		return r;
+	at = strstr(text.data, title);
+	if (!at)
+		return -EIO;
+	for (at += sizeof title - 1;; at = end) {
+		gid_t gid;
+
+		at += strspn(at, " \t"); /* strtoul() would go on in the next line */
+		if (*at < '0' || *at > '9')
+			break;
+		gid = (gid_t)strtoul(at, &end, 10);
+		if (n == cap) {
+			gid_t *grown = reallocarray(groups, cap = cap ? 2 * cap : 16, sizeof *grown);
+
+			if (!grown)
+				return -ENOMEM;
+			groups = grown;
+		}
+		groups[n++] = gid;
+	}
+	*ret_groups = steal_ptr(&groups);
+	*ret_n = n;
+	return 0;
+}
+
 int taskstat_memory(int dirfd, pid_t pid, struct taskmem *ret_mem)
 {
 	cleanup_buf struct buf text = { 0 };

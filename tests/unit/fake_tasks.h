@@ -25,6 +25,9 @@ struct fake_task {
 	pid_t inner; /* what an inner pid namespace calls it, 0: not in there */
 	uint64_t start, tag;
 	uid_t uid;
+	uint64_t cgroup_ns; /* 0: the emulator's */
+	gid_t groups[4];
+	unsigned n_groups;
 	bool exited, reaped, kthread, stopped, watched, told;
 	bool unkillable; /* stuck in the kernel */
 	bool fixed; /* its tag may not be set, nor may it be signalled */
@@ -199,9 +202,9 @@ static inline int fake_scan(struct tasks *t, uint16_t instance, task_visit *visi
 
 		if (i == n / 2 && f->during_scan)
 			f->during_scan(f);
-		if (!task->exited && !task->reaped && task_tag_valid(task->tag) &&
+		if (!task->reaped && task_tag_valid(task->tag) &&
 		    task_tag_instance(task->tag) == instance)
-			r = visit(data, task->pid, task->start, task->tag);
+			r = visit(data, task->pid, task->start, task->tag, task->exited);
 	}
 	return r;
 }
@@ -241,6 +244,7 @@ static inline int fake_info(struct tasks *t, pid_t tid, struct task_info *ret_in
 		.start = task->start,
 		.uid = task->uid,
 		.exited = task->exited,
+		.leader_exited = task->n_tids && task->tids[0] != task->pid,
 		.stopped = task->stopped,
 		.kthread = task->kthread,
 		.job = task->job,
@@ -422,6 +426,28 @@ static inline void fake_settle(struct tasks *t)
 	}
 }
 
+static inline int fake_cgroup_ns(struct tasks *t, pid_t tid, uint64_t *ret_ns)
+{
+	const struct fake_task *task = fake_of_tid(fake_of(t), tid);
+
+	if (!task)
+		return -ESRCH;
+	*ret_ns = task->cgroup_ns;
+	return 0;
+}
+
+static inline int fake_groups(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *ret_n)
+{
+	const struct fake_task *task = fake_of_tid(fake_of(t), tid);
+
+	if (!task)
+		return -ESRCH;
+	*ret_n = task->n_groups;
+	*ret_groups = malloc(sizeof task->groups);
+	memcpy(*ret_groups, task->groups, sizeof task->groups);
+	return 0;
+}
+
 static inline void fake_destroy(struct tasks *t)
 {
 	ck_assert_uint_eq(fake_of(t)->n_watched, 0); /* whoever watches unwatches */
@@ -451,6 +477,8 @@ static inline struct fake *fake_new(void)
 		.unwatch = fake_unwatch,
 		.settle = fake_settle,
 		.destroy = fake_destroy,
+		.cgroup_ns = fake_cgroup_ns,
+		.groups = fake_groups,
 	};
 	struct fake *f = calloc(1, sizeof *f);
 
