@@ -36,6 +36,16 @@ def number(name):
 room = number("max") - number("current")
 """
 
+# Many that are gone before anybody looks.
+QUICK = """
+import os, subprocess
+for _ in range(40):
+    subprocess.run(["sh", "-c", "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); done"])
+times = os.times()
+print(sum(times[:4]))
+print(open("/sys/fs/cgroup/cpu.stat").read())
+"""
+
 FORKS = ROOM + """
 import errno, os
 read, write = os.pipe()
@@ -171,6 +181,14 @@ class Bandwidth(Case):
         self.assertTrue(0.1 < float(used) < 0.8, out)
         self.assertTrue(5 <= stat["nr_throttled"] <= stat["nr_periods"], out)
         self.assertTrue(500_000 < stat["throttled_usec"] < 20_000_000, out)
+
+    def test_quick_children(self):
+        status, out, err = python((), QUICK)
+        self.assertEqual(0, status, err)
+        used, _, rest = out.partition("\n")
+        counted = keyed(rest)["usage_usec"] / 1e6
+        # Process 1 and the start of all are counted as well; sums of ticks lose some.
+        self.assertTrue(0.8 * float(used) - 0.05 <= counted <= 1.2 * float(used) + 0.2, out)
 
     def test_observed(self):
         status, out, err = python(("--cpus", "0.2"), SPIN, "--no-enforce")

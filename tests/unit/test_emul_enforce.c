@@ -435,6 +435,113 @@ START_TEST(io_of_the_only_disk)
 }
 END_TEST
 
+/* --- children that nobody saw --- */
+
+/* The parent waits for it: has what it used, and it is gone. */
+static void reap(pid_t parent, pid_t child)
+{
+	const struct task_sample *use = &task(child)->use;
+
+	task(parent)->use.child_user_ns += use->user_ns + use->child_user_ns;
+	task(parent)->use.child_system_ns += use->system_ns + use->child_system_ns;
+	fake_end(fake, child);
+}
+
+static pid_t used(pid_t parent, uint64_t user_msec, uint64_t system_msec)
+{
+	pid_t pid = fake_fork(fake, parent);
+
+	task(pid)->use.user_ns = user_msec * MSEC;
+	task(pid)->use.system_ns = system_msec * MSEC;
+	return pid;
+}
+
+static void assert_cpu(const char *path, uint64_t user_msec, uint64_t system_msec)
+{
+	assert_near(stat_value(path, "user_usec "), user_msec * 1000, 2);
+	assert_near(stat_value(path, "system_usec "), system_msec * 1000, 2);
+}
+
+START_TEST(quick_children_are_counted)
+{
+	pid_t shell = spawn_in("a/x"), child, below;
+
+	reap(shell, used(shell, 30, 0)); /* never seen */
+	assert_cpu("a/cpu.stat", 30, 0);
+	child = used(shell, 10, 0);
+	assert_cpu("a/cpu.stat", 40, 0); /* seen once, then on */
+	task(child)->use.user_ns = 25 * MSEC;
+	below = used(child, 5, 0);
+	reap(child, below);
+	reap(shell, child);
+	assert_cpu("a/cpu.stat", 60, 0);
+	/* a zombie is counted as itself, and not again when it is waited for */
+	child = used(shell, 20, 0);
+	assert_cpu("a/cpu.stat", 80, 0);
+	fake_exit(fake, child);
+	assert_cpu("a/cpu.stat", 80, 0);
+	reap(shell, child);
+	assert_cpu("a/cpu.stat", 80, 0);
+	reap(shell, used(shell, 5, 5));
+	ck_assert_uint_eq(stat_value("a/cpu.stat", "usage_usec "), 90000);
+	/* the shell itself ends: its parent, a member, has no more than that */
+	ck_assert_uint_eq(stat_value("a/x/cpu.stat", "usage_usec "), 90000);
+}
+END_TEST
+
+/* One in another cgroup was counted there. */
+START_TEST(moved_children_count_once)
+{
+	pid_t shell = spawn_in("a/x"), child = used(shell, 10, 0);
+
+	assert_cpu("a/cpu.stat", 10, 0);
+	move("a/y", child);
+	task(child)->use.user_ns = 40 * MSEC;
+	assert_cpu("a/y/cpu.stat", 30, 0);
+	reap(shell, child);
+	assert_cpu("a/y/cpu.stat", 30, 0);
+	assert_cpu("a/x/cpu.stat", 10, 0);
+	assert_cpu("a/cpu.stat", 40, 0);
+}
+END_TEST
+
+START_TEST(children_from_elsewhere_do_not_count)
+{
+	pid_t shell = fake_spawn(fake), child = used(shell, 10, 0), other;
+
+	reap(shell, used(shell, 70, 0)); /* before it came */
+	move("a/x", shell);
+	reap(shell, child); /* was outside */
+	assert_cpu("a/cpu.stat", 0, 0);
+	/* its reaper is not known: nobody counts what may be that again */
+	other = spawn_in("a/y");
+	child = used(other, 10, 0);
+	assert_cpu("a/cpu.stat", 10, 0);
+	task(child)->use.parent = 999999;
+	assert_cpu("a/cpu.stat", 10, 0);
+	reap(other, child);
+	assert_cpu("a/cpu.stat", 10, 0);
+}
+END_TEST
+
+/* The quota of a cgroup holds for a shell that runs one short command after the other. */
+START_TEST(quota_of_quick_children)
+{
+	pid_t shell = spawn_in("a/x");
+	uint64_t used_msec = 0;
+
+	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
+	for (int i = 0; i < 3000; i++) {
+		if (!task(shell)->stopped && fake->n < FAKE_TASKS) {
+			reap(shell, used(shell, 1, 0));
+			used_msec++;
+		}
+		pass(1);
+	}
+	assert_near(used_msec, 600, 100);
+}
+END_TEST
+
 /* --- forks --- */
 
 START_TEST(forks_at_the_limit)
@@ -520,6 +627,10 @@ int main(void)
 	tcase_add_test(tc, nobody_stays_stopped);
 	tcase_add_test(tc, frozen_and_continued);
 	tcase_add_test(tc, io_of_the_only_disk);
+	tcase_add_test(tc, quick_children_are_counted);
+	tcase_add_test(tc, moved_children_count_once);
+	tcase_add_test(tc, children_from_elsewhere_do_not_count);
+	tcase_add_test(tc, quota_of_quick_children);
 	tcase_add_test(tc, forks_at_the_limit);
 	tcase_add_test(tc, forks_far_from_the_limit);
 	suite_add_tcase(suite, tc);
