@@ -20,12 +20,17 @@ while True:
     time.sleep(0.002)
 """
 
+# Until it was throttled some times, which a busy machine delays; at most for a while.
 SPIN = """
 import time
-end = time.monotonic() + 2
-while time.monotonic() < end:
-    pass
-print(time.process_time())
+def stat():
+    return dict(line.split() for line in open("/sys/fs/cgroup/cpu.stat"))
+used, began = time.process_time(), time.monotonic()
+while int(stat()["nr_throttled"]) < 5 and time.monotonic() < began + 20:
+    end = time.process_time() + 0.01
+    while time.process_time() < end:
+        pass
+print(time.process_time() - used, time.monotonic() - began)
 print(open("/sys/fs/cgroup/cpu.stat").read())
 """
 
@@ -174,13 +179,14 @@ class OutOfMemory(Members):
 
 class Bandwidth(Case):
     def test_spinner(self):
-        status, out, err = python(("--cpus", "0.2"), SPIN)
+        status, out, err = python(("--cpus", "0.05"), SPIN)
         self.assertEqual(0, status, err)
-        used, _, rest = out.partition("\n")
+        times, _, rest = out.partition("\n")
+        used, elapsed = map(float, times.split())
         stat = keyed(rest)
-        self.assertTrue(0.1 < float(used) < 0.8, out)
+        self.assertLess(used, 0.05 * elapsed + 0.1, out)
         self.assertTrue(5 <= stat["nr_throttled"] <= stat["nr_periods"], out)
-        self.assertTrue(500_000 < stat["throttled_usec"] < 20_000_000, out)
+        self.assertLess(100_000, stat["throttled_usec"], out)
 
     def test_quick_children(self):
         status, out, err = python((), QUICK)
@@ -191,7 +197,7 @@ class Bandwidth(Case):
         self.assertTrue(0.8 * float(used) - 0.05 <= counted <= 1.2 * float(used) + 0.2, out)
 
     def test_observed(self):
-        status, out, err = python(("--cpus", "0.2"), SPIN, "--no-enforce")
+        status, out, err = python(("--cpus", "0.05"), SPIN, "--no-enforce")
         self.assertEqual(0, status, err)
         self.assertEqual(0, keyed(out.partition("\n")[2])["throttled_usec"], out)
 
