@@ -164,7 +164,8 @@ static void answer(struct forks *f)
 	else
 		f->reply->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	if (ioctl(f->end, SECCOMP_IOCTL_NOTIF_SEND, f->reply) == 0 && r == 0)
-		f->pending[f->n_pending++] = (struct pending){ .tid = tid, .since = monotonic_ns() };
+		f->pending[f->n_pending++] =
+			(struct pending){ .tid = tid, .since = monotonic_ns() };
 }
 
 /* --- the thread --- */
