@@ -66,6 +66,8 @@ struct task_sample {
 	unsigned threads; /* live ones; 0 for a zombie */
 	bool stopped; /* as in task_info */
 	uint64_t rbytes, wbytes; /* read from and written to disks so far */
+	pid_t parent;
+	uint64_t child_user_ns, child_system_ns; /* of children it has waited for, and of theirs */
 };
 
 /* One process with a valid tag; exited: a zombie. Nonzero ends the scan with that value. */
@@ -97,6 +99,8 @@ struct tasks_ops {
 	/* CPU time of all its threads, dead ones too, to the nanosecond, and cheaply. -ESRCH.
 	 * NULL: by sample. */
 	int (*cpu_time)(struct tasks *t, pid_t pid, uint64_t *ret_ns);
+	/* Certainly has no children. NULL: never. */
+	bool (*childless)(struct tasks *t, pid_t pid);
 	/* oom_score_adj, -1000 to 1000. NULL: 0. -ESRCH. */
 	int (*oom_adj)(struct tasks *t, pid_t pid, int *ret_adj);
 	/* Visits the live threads of a process. -ESRCH. */

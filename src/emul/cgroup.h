@@ -165,6 +165,11 @@ struct member {
 	uint64_t ran_ns; /* CPU time that was charged to quotas */
 	uint64_t ran_little, ran_at; /* since it last ran for a while, and when that was */
 	uint64_t grew_at; /* when a sample last saw more memory */
+	pid_t parent; /* as last sampled, 0: not known */
+	bool reaps; /* what it waits for are members only */
+	uint64_t child_base; /* CPU time of children that it had waited for when it came */
+	uint64_t seen_below; /* ... that was counted for those of its children that are gone */
+	uint64_t reaped_ns; /* ... that nobody had seen, and was counted when it waited for them */
 	bool oom_killed; /* for want of memory, at oom_at */
 	bool oom_refused; /* it could not be killed */
 	uint64_t oom_at;
@@ -216,6 +221,14 @@ void usage_join(struct member *m, struct cgroup *cg); /* what it uses now counts
 void usage_leave(struct member *m, struct cgroup *cg); /* ... no more; CPU time stays */
 void usage_threads(struct cgroup *cg, int threads); /* threads placed in or out */
 void usage_add(struct cgroup *cg, const struct usage *d); /* to cg and its ancestors */
+
+/* --- reaped.c --- */
+
+/* m comes, with base as for member_add(); m goes. */
+void reaped_join(struct member *m, const struct task_sample *base);
+void reaped_leave(struct member *m);
+/* Adds to d what children that m waited for had used without being seen; how much that is. */
+uint64_t reaped_sample(struct member *m, const struct task_sample *s, struct usage *d);
 
 /* --- threads.c --- */
 
@@ -285,6 +298,7 @@ void member_left(struct member *m); /* its cgroup's limits hold it no more */
 
 /* m's CPU time so far is total: what is new is charged to the quotas above it. */
 void bandwidth_ran(struct member *m, uint64_t total_ns);
+void bandwidth_charge(struct member *m, uint64_t ran_ns); /* so much more */
 int kill_all(struct cgroup *cg);
 
 #endif

@@ -317,6 +317,7 @@ struct emul {
 	uint64_t sample; /* counts samplings: a member is sampled once in each */
 	uint64_t sampled_ns, sampled_moves; /* when that began, and moves then */
 	uint64_t fresh; /* the last one for which members were brought up to date */
+	uint64_t reaped_by_nobody; /* ns counted for processes of which no reaper is known */
 	uint64_t kills; /* counts writes to cgroup.kill */
 	struct cpulist cpus; /* the machine's: all below n_cpus, unless some are offline */
 	unsigned n_cpus, cpu_words;

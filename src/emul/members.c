@@ -133,6 +133,7 @@ int member_add(struct cgroup *cg, pid_t pid, uint64_t start, const struct task_s
 	e->n_members++;
 	e->n_unwatched += !m->watched;
 	list_append(cg, m);
+	reaped_join(m, base);
 	usage_join(m, cg);
 	tasks_count(cg, 1, 1);
 	freeze_member(m);
@@ -175,6 +176,7 @@ void member_remove(struct member *m)
 
 	if (m->cont) /* if it lives, it is ours no more */
 		member_signal(m, SIGCONT);
+	reaped_leave(m);
 	threads_drop(m);
 	dead_note(m);
 	usage_leave(m, cg);

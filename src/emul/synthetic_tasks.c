@@ -183,6 +183,16 @@ static int op_cpu_time(struct tasks *t, pid_t pid, uint64_t *ret_ns)
 	return r;
 }
 
+/* A script's processes wait for nobody. */
+static bool op_childless(struct tasks *t, pid_t pid)
+{
+	struct source *s = source_of(t);
+
+	if (is_synthetic(pid))
+		return true;
+	return s->base && s->base->ops->childless && s->base->ops->childless(s->base, pid);
+}
+
 /* A script's processes have none. */
 static int op_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
 {
@@ -458,6 +468,7 @@ static const struct tasks_ops synthetic_ops = {
 	.sample = op_sample,
 	.cpu_time = op_cpu_time,
 	.oom_adj = op_oom_adj,
+	.childless = op_childless,
 	.threads = op_threads,
 	.find = op_find,
 	.show = op_show,

@@ -251,6 +251,19 @@ static int host_cpu_time(struct tasks *t, pid_t pid, uint64_t *ret_ns)
 	return 0;
 }
 
+/* Of other threads than the first one it is not worth the trouble. */
+static bool host_childless(struct tasks *t, pid_t pid)
+{
+	struct host_tasks *h = host_of(t);
+	cleanup_buf struct buf children = { 0 };
+	struct taskstat st;
+	char path[48];
+
+	snprintf(path, sizeof path, "%d/task/%d/children", (int)pid, (int)pid);
+	return taskstat_read(h->procfd, pid, &st) == 0 && st.threads == 1 &&
+	       buf_readat(&children, h->procfd, path, 4096) == 0 && children.len == 0;
+}
+
 static int host_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
 {
 	return taskstat_oom_adj(host_of(t)->procfd, pid, ret_adj);
@@ -294,6 +307,9 @@ static int host_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sampl
 		.majflt = st.majflt,
 		.threads = taskstat_exited(&st) ? 0 : (unsigned)st.threads,
 		.stopped = is_stopped(&st),
+		.parent = st.parent,
+		.child_user_ns = st.cutime * h->tick_ns,
+		.child_system_ns = st.cstime * h->tick_ns,
 	};
 	/* Another user's is not for us to see. */
 	taskstat_io(h->procfd, pid, &ret_sample->rbytes, &ret_sample->wbytes);
@@ -501,6 +517,7 @@ static const struct tasks_ops host_ops = {
 	.info = host_info,
 	.sample = host_sample,
 	.cpu_time = host_cpu_time,
+	.childless = host_childless,
 	.oom_adj = host_oom_adj,
 	.threads = host_threads,
 	.find = host_find,

@@ -42,11 +42,11 @@ int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat)
 		return -EIO;
 	n = sscanf(rest + 1,
 		   " %c %d %d %d %d %*d %" SCNu64 " %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64
-		   " %" SCNu64 " %*d %*d %*d %" SCNd64 " %" SCNu64 " %*d %" SCNu64,
+		   " %" SCNu64 " %" SCNu64 " %" SCNu64 " %*d %" SCNd64 " %" SCNu64 " %*d %" SCNu64,
 		   &st.state, &st.parent, &st.group, &st.session, &st.tty, &st.flags, &st.minflt,
-		   &st.majflt, &st.utime, &st.stime, &st.nice,
+		   &st.majflt, &st.utime, &st.stime, &st.cutime, &st.cstime, &st.nice,
 		   &st.threads, &st.start);
-	if (n != 13)
+	if (n != 15)
 		return -EIO;
 	*ret_stat = st;
 	return 0;

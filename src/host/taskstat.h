@@ -16,6 +16,7 @@ struct taskstat {
 	uint64_t flags; /* PF_* */
 	uint64_t minflt, majflt;
 	uint64_t utime, stime; /* clock ticks */
+	uint64_t cutime, cstime; /* ... of children that were waited for */
 	int64_t nice;
 	uint64_t threads; /* 1 also for a zombie */
 	uint64_t start; /* clock ticks since boot */

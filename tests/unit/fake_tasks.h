@@ -112,6 +112,7 @@ static inline pid_t fake_fork(struct fake *f, pid_t parent)
 
 	t->tag = p->tag;
 	t->cpus[0] = p->cpus[0];
+	t->use.parent = parent;
 	t->spread = p->spread;
 	return pid;
 }
@@ -264,6 +265,17 @@ static inline int fake_sample(struct tasks *t, pid_t pid, struct task_sample *re
 	*ret_sample = task->use;
 	ret_sample->stopped = task->stopped;
 	return 0;
+}
+
+static inline bool fake_childless(struct tasks *t, pid_t pid)
+{
+	struct fake *f = fake_of(t);
+
+	for (unsigned i = 0; i < f->n; i++) {
+		if (f->task[i].use.parent == pid && !f->task[i].reaped)
+			return false;
+	}
+	return true;
 }
 
 static inline int fake_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
@@ -466,6 +478,7 @@ static inline struct fake *fake_new(void)
 		.set_tag = fake_set_tag,
 		.info = fake_info,
 		.sample = fake_sample,
+		.childless = fake_childless,
 		.oom_adj = fake_oom_adj,
 		.threads = fake_threads,
 		.find = fake_find_nr,
