@@ -149,13 +149,15 @@ typedef int pair_parse(const char *key, const char *value, struct io_cost *c);
 static int cost_parse(struct cgroup *root, char *text, pair_parse *parse, struct io_cost **ret_cost,
 		      struct io_cost *ret_parsed)
 {
+	struct io_cost *cost = NULL;
 	const char *body = text;
-	int error = cost_make(root, &body, ret_cost);
+	int error = cost_make(root, &body, &cost);
 	char *rest = text + (body - text), *value;
 
-	if (error)
+	if (!cost)
 		return error;
-	*ret_parsed = **ret_cost;
+	*ret_cost = cost;
+	*ret_parsed = *cost;
 	while (!error && (value = strsep(&rest, SEPARATORS))) {
 		const char *key;
 
