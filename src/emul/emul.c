@@ -374,6 +374,8 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->tree.exclusive = true;
 	e->config = *config;
 	e->instance = new_instance();
+	e->config.devices = e->config.misc = e->config.rdma = e->config.dmem = NULL;
+	e->config.controllers = NULL; /* texts are the caller's, and only machine_new()'s to read */
 	r = config->tasks->ops->births(config->tasks, &births);
 	if (r == 0)
 		r = machine_new(config, &e->machine);
