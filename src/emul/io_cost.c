@@ -113,8 +113,11 @@ static int parse_hundredths(const char *key, const char *value, int64_t *ret_hun
 	if (strlen(value) >= WORD_LEN || parse_scan(&rest, &whole))
 		return refuse_value(key, value);
 	if (*rest == '.') {
+		const char *minus = rest[1] == '-' ? rest + 2 : "";
 		int digits = 0;
 
+		if (!parse_scan(&minus, &fraction) && fraction)
+			return refuse_value(key, value);
 		for (rest++; *rest >= '0' && *rest <= '9'; rest++, digits++) {
 			if (digits < 2)
 				fraction = fraction * 10 + (uint64_t)(*rest - '0');
@@ -123,8 +126,6 @@ static int parse_hundredths(const char *key, const char *value, int64_t *ret_hun
 		}
 		if (digits == 1)
 			fraction *= 10;
-		if (!digits && *rest == '-' && rest[1] > '0' && rest[1] <= '9')
-			return refuse_value(key, value);
 	}
 	sum = (int64_t)((negative ? -whole : whole) * 100 + fraction);
 	if (sum < 0)
