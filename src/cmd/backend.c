@@ -14,6 +14,7 @@
 #include "ctlfs/emul.h"
 #include "ctlfs/host.h"
 #include "ctlfs/kernel.h"
+#include "ctlfs/server.h"
 #include "ctlfs/tasks.h"
 #include "ctlfs/view.h"
 #include "ctlfs/why.h"
@@ -89,8 +90,8 @@ int backend_open_emulator(struct backend *b, const struct emulator_options *o, b
 {
 	cleanup_buf struct buf devices = { 0 };
 	struct emul_config config = {
-		.version = o->version, .uid = geteuid(), .gid = getegid(), .sample_ns = SAMPLE_NS,
-		.spread = spread,
+		.version = o->version, .observe = o->observe, .clock = true, .uid = geteuid(),
+		.gid = getegid(), .sample_ns = SAMPLE_NS, .spread = spread && !o->observe,
 	};
 	int r;
 
@@ -110,6 +111,17 @@ int backend_open_emulator(struct backend *b, const struct emulator_options *o, b
 		return r;
 	}
 	return open_view(b);
+}
+
+void backend_describe(const struct backend *b, struct server_config *config)
+{
+	config->tree = b->tree;
+	config->view = b->view;
+	config->backend = b->name;
+	if (b->tasks) {
+		config->inject = emul_inject;
+		config->inject_show = emul_inject_show;
+	}
 }
 
 void backend_close(struct backend *b)

@@ -21,6 +21,7 @@ option_parse option_backend; /* enum backend_kind */
 /* What of the emulator can be chosen. */
 struct emulator_options {
 	enum emul_version version;
+	bool observe; /* act on nobody for a limit */
 };
 
 option_parse option_emulate; /* enum emul_version */
@@ -41,6 +42,11 @@ int backend_open_kernel(struct backend *b, const char *dir);
 /* For the one who calls. spread: its members stay on as many CPUs as cpu.max pays for. */
 int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread);
 void backend_close(struct backend *b);
+
+struct server_config;
+
+/* What a server needs to know of it. */
+void backend_describe(const struct backend *b, struct server_config *config);
 
 /* Appends the directory that --root means: a cgroup's path below the mount of cgroup2, or an
  * absolute directory. NULL: the mount's top. -ENOENT, with the reason noted. */

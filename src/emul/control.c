@@ -58,7 +58,7 @@ static int css_new(struct cgroup *cg, int ctrl, const struct caller *who)
 		return refuse(EEXIST,
 			      "the child cgroup \"%s\" of \"%s\" has the name of a file of %s",
 			      name, cg->name, c->name);
-	css = calloc(1, c->css_size);
+	css = calloc(1, c->css_size + (c->css_extra ? c->css_extra(cg) : 0));
 	if (!css)
 		return -ENOMEM;
 	css->serial = ++cg->emul->next_serial;
@@ -75,14 +75,14 @@ static void css_free(struct cgroup *cg, int ctrl)
 {
 	const struct controller *c = emul_controllers[ctrl];
 
-	for (size_t i = 0; i < emul_n_tables; i++) {
+	for (size_t i = 0; cg->attrs && i < emul_n_tables; i++) {
 		const struct emul_table *table = &emul_tables[i];
 		unsigned n = 0;
 
 		while (table->rows[n].name)
 			n++;
 		if (table->ctrl == c->id)
-			attr_drop(cg, table->first, table->first + n);
+			node_drop(cg, table->first, table->first + n);
 	}
 	count_css(cg, ctrl, -1);
 	if (c->css_exit)
@@ -291,5 +291,7 @@ int control_write(struct emul_open *f, const struct caller *who, char *text)
 	r = apply_children(cg, change.enable, change.disable, who);
 	if (r < 0)
 		cg->subtree_control = before;
+	else if (change.disable & BIT_OF(CTRL_CPUSET))
+		emul_affinity(cg); /* members have the CPUs of cg itself again */
 	return r;
 }

@@ -7,6 +7,9 @@
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
+#include "fault.h"
+#include "inject.h"
+#include "synthetic.h"
 
 /* What members_apply() must find unchanged to use a scan that was made without the lock. */
 struct epoch {
@@ -24,11 +27,11 @@ static int refresh_unlocked(struct emul *e)
 	struct found found __attribute__((cleanup(found_free))) = { 0 };
 	struct tasks *t = e->config.tasks;
 	struct epoch ep = { .moves = e->moves, .scans = e->scans };
-	int r = t->ops->births(t, &ep.births);
+	int r = e->alone ? 0 : t->ops->births(t, &ep.births);
 
 	if (r < 0)
 		return r;
-	if (members_stale(e, ep.births)) {
+	if (!e->alone && members_stale(e, ep.births)) {
 		pthread_mutex_unlock(&e->lock);
 		r = members_scan(e, &found);
 		pthread_mutex_lock(&e->lock);
@@ -47,7 +50,7 @@ int emul_enter(struct emul *e, bool members)
 	struct tasks *t = e->config.tasks;
 	int r = 0;
 
-	if (members)
+	if (members && !e->alone)
 		t->ops->settle(t);
 	pthread_mutex_lock(&e->lock);
 	e->moment++;
@@ -88,11 +91,6 @@ void emul_leave(struct emul *e)
 	pthread_mutex_unlock(&e->lock);
 }
 
-void emul_notify(struct cgroup *cg, unsigned slot)
-{
-	tree_changed(&cg->emul->tree, cgroup_node(cg) + slot);
-}
-
 /* --- lookup --- */
 
 static int find_entry(struct cgroup *cg, const char *name, struct stat *ret_stat)
@@ -116,24 +114,41 @@ static int find_entry(struct cgroup *cg, const char *name, struct stat *ret_stat
 	return 0;
 }
 
+/* A node for its attributes: row is of no meaning for directories. Those of a removed cgroup can
+ * be had as long as somebody has them open. */
+static int find_node(struct emul *e, uint64_t node, struct cgroup **ret_cg, struct row_ref *ret_row)
+{
+	unsigned slot;
+	int r = cgroup_find_any(e, node, ret_cg, &slot);
+
+	if (r < 0)
+		return r;
+	*ret_row = (struct row_ref){ 0 };
+	if (!slot)
+		return 0;
+	if ((*ret_cg)->dead)
+		return rows_find_former(*ret_cg, slot, ret_row) ? 0 : -ENODEV;
+	return rows_find_slot(*ret_cg, slot, ret_row) && !row_hidden(*ret_cg, ret_row) ? 0 :
+											  -ENODEV;
+}
+
 static int stat_locked(struct emul *e, uint64_t node, const char *name, struct stat *ret_stat)
 {
 	struct cgroup *cg;
 	struct row_ref row;
-	unsigned slot;
-	int r = cgroup_find(e, node, &cg, &slot);
+	int r = find_node(e, node, &cg, &row);
 
 	if (r < 0)
 		return name ? -ENOENT : r;
-	if (slot && (!rows_find_slot(cg, slot, &row) || row_hidden(cg, &row)))
-		return name ? -ENOENT : -ENODEV;
 	if (!name) {
-		attr_stat(cg, slot, slot ? &row : NULL, ret_stat);
+		attr_stat(cg, row.slot, row.slot ? &row : NULL, ret_stat);
 		return 0;
 	}
-	if (slot && strcmp(name, ".."))
+	if (cg->dead)
+		return -ENOENT;
+	if (row.slot && strcmp(name, ".."))
 		return -ENOTDIR;
-	if (slot) {
+	if (row.slot) {
 		attr_stat(cg, 0, NULL, ret_stat); /* a file's parent */
 		return 0;
 	}
@@ -158,14 +173,14 @@ static int set_locked(struct emul *e, uint64_t node, const struct stat *attr, un
 {
 	struct cgroup *cg;
 	struct row_ref row;
-	unsigned slot;
-	int r = cgroup_find(e, node, &cg, &slot);
+	int r = find_node(e, node, &cg, &row);
 
 	if (r < 0)
 		return r;
-	if (slot && (!rows_find_slot(cg, slot, &row) || row_hidden(cg, &row)))
-		return -ENODEV;
-	return attr_set(cg, slot, slot ? &row : NULL, attr, valid);
+	r = fault_check(e, FAULT_SETATTR, cg, row.slot ? row.row->name : NULL);
+	if (r < 0)
+		return r;
+	return attr_set(cg, row.slot, row.slot ? &row : NULL, attr, valid);
 }
 
 static int op_setattr(struct tree *t, const struct caller *who, uint64_t node,
@@ -180,6 +195,61 @@ static int op_setattr(struct tree *t, const struct caller *who, uint64_t node,
 	emul_leave(e);
 	return r;
 }
+
+static void op_forget(struct tree *t, uint64_t node)
+{
+	struct emul *e = emul_of(t);
+
+	emul_enter(e, false);
+	cgroup_forget(e, node);
+	emul_leave(e);
+}
+
+/* --- extended attributes --- */
+
+static int op_get_xattr(struct tree *t, uint64_t node, const char *name, struct buf *out)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	struct row_ref row;
+	int r;
+
+	guard_mutex(&e->lock);
+	r = find_node(e, node, &cg, &row);
+	return r < 0 ? r : xattr_get(cg, row.slot, name, out);
+}
+
+static int op_list_xattrs(struct tree *t, uint64_t node, struct buf *out)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	struct row_ref row;
+	int r;
+
+	guard_mutex(&e->lock);
+	r = find_node(e, node, &cg, &row);
+	return r < 0 ? r : xattr_list(cg, row.slot, out);
+}
+
+static int op_set_xattr(struct tree *t, const struct caller *who, uint64_t node, const char *name,
+			const struct tree_xattr *x)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	struct row_ref row;
+	int r;
+
+	(void)who;
+	guard_mutex(&e->lock);
+	r = find_node(e, node, &cg, &row);
+	return r < 0 ? r : xattr_set(cg, row.slot, name, x);
+}
+
+static const struct tree_xattr_ops xattr_ops = {
+	.get = op_get_xattr,
+	.list = op_list_xattrs,
+	.set = op_set_xattr,
+};
 
 /* --- directories --- */
 
@@ -199,10 +269,17 @@ static int find_dir(struct emul *e, uint64_t node, struct cgroup **ret_cg)
 
 static int list_locked(struct emul *e, uint64_t dir, struct tree_list *list)
 {
-	struct row_ref row = { 0 };
+	struct row_ref row;
 	struct cgroup *cg = NULL;
-	int r = find_dir(e, dir, &cg);
+	int r = find_node(e, dir, &cg, &row);
 
+	if (r < 0)
+		return r;
+	if (row.slot)
+		return -ENOTDIR;
+	if (cg->dead)
+		return 0;
+	r = fault_check(e, FAULT_LIST, cg, NULL);
 	while (r == 0 && rows_next(cg, &row)) {
 		if (row_exists(cg, &row) && !row_hidden(cg, &row))
 			r = tree_list_add(list, row.row->name, cgroup_node(cg) + row.slot, false);
@@ -241,12 +318,14 @@ static int op_mkdir(struct tree *t, const struct caller *who, uint64_t dir, cons
 	if (r == -ENODEV)
 		r = refuse(ENOENT, "the parent has been removed");
 	if (r == 0)
+		r = fault_check(e, FAULT_MKDIR, parent, name);
+	if (r == 0)
 		r = cgroup_mkdir(parent, who, name, mode);
 	emul_leave(e);
 	return r;
 }
 
-static int rmdir_locked(struct emul *e, uint64_t dir, const char *name)
+static int rmdir_locked(struct emul *e, const struct caller *who, uint64_t dir, const char *name)
 {
 	struct cgroup *parent, *cg;
 	struct row_ref row;
@@ -259,12 +338,15 @@ static int rmdir_locked(struct emul *e, uint64_t dir, const char *name)
 		return refuse(ENOTDIR, "an interface file cannot be removed");
 	if (!cg)
 		return -ENOENT;
+	r = fault_check(e, FAULT_RMDIR, cg, NULL);
+	if (r < 0)
+		return r;
 	if (!cg->nr_tasks) { /* a process may have been born in there while the scan ran */
 		r = members_refresh(e, true);
 		if (r < 0)
 			return r;
 	}
-	return cgroup_rmdir(cg);
+	return cgroup_rmdir(cg, who);
 }
 
 static int op_rmdir(struct tree *t, const struct caller *who, uint64_t dir, const char *name)
@@ -272,10 +354,9 @@ static int op_rmdir(struct tree *t, const struct caller *who, uint64_t dir, cons
 	struct emul *e = emul_of(t);
 	int r = emul_enter(e, true);
 
-	(void)who;
 	if (r < 0)
 		return r;
-	r = rmdir_locked(e, dir, name);
+	r = rmdir_locked(e, who, dir, name);
 	emul_leave(e);
 	return r;
 }
@@ -323,6 +404,30 @@ static int op_locate(struct tree *t, pid_t pid, uint64_t *ret_dir)
 	return cg ? 0 : -ENOENT;
 }
 
+int emul_may_fork(struct tree *t, pid_t tid, unsigned pending)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	uint64_t tag;
+	int r;
+
+	if (e->config.observe || e->config.tasks->ops->get_tag(e->config.tasks, tid, &tag) < 0)
+		return 0;
+	emul_enter(e, false);
+	cg = locate_locked(e, tid, tag);
+	r = cg ? pids_may_fork(cg, pending, false) : 0;
+	emul_leave(e);
+	if (r != -EAGAIN)
+		return r;
+	r = emul_enter(e, true); /* it must be counted, who has exited first */
+	if (r < 0)
+		return r;
+	cg = locate_locked(e, tid, tag);
+	r = cg ? pids_may_fork(cg, pending, true) : 0;
+	emul_leave(e);
+	return r;
+}
+
 /* --- life --- */
 
 static void op_destroy(struct tree *t)
@@ -333,8 +438,13 @@ static void op_destroy(struct tree *t)
 	e->config.tasks->ops->on_exit(e->config.tasks, NULL, NULL);
 	members_free(e);
 	cgroup_free_all(e);
+	notices_free(e);
+	fault_clear(e);
+	inject_free(e->inject);
 	timers_free(e);
 	machine_free(&e->machine);
+	free(e->rows);
+	tasks_free(e->config.tasks);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -348,6 +458,8 @@ static const struct tree_ops emul_ops = {
 	.open = op_open,
 	.locate = op_locate,
 	.destroy = op_destroy,
+	.forget = op_forget,
+	.xattr = &xattr_ops,
 };
 
 /* Two emulators on one machine must not take each other's members for theirs. */
@@ -362,9 +474,21 @@ static uint16_t new_instance(void)
 	return instance;
 }
 
+/* Numbers without a CPU below the last are taken for CPUs that are offline. */
+static void find_cpus(struct emul *e)
+{
+	struct tasks *t = e->config.tasks;
+
+	t->ops->cpu_list(t, &e->cpus);
+	for (int cpu = cpulist_next(&e->cpus, -1); cpu >= 0; cpu = cpulist_next(&e->cpus, cpu))
+		e->n_cpus = (unsigned)cpu + 1;
+	e->cpu_words = (e->n_cpus + 63) / 64;
+}
+
 int emul_new(const struct emul_config *config, struct tree **ret_tree)
 {
 	cleanup_free struct emul *e = calloc(1, sizeof *e);
+	struct tasks *t;
 	uint64_t births;
 	int r;
 
@@ -374,19 +498,30 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->tree.exclusive = true;
 	e->config = *config;
 	e->instance = new_instance();
+	/* Texts are the caller's, and only machine_new()'s to read. */
 	e->config.devices = e->config.misc = e->config.rdma = e->config.dmem = NULL;
-	e->config.controllers = NULL; /* texts are the caller's, and only machine_new()'s to read */
-	r = config->tasks->ops->births(config->tasks, &births);
+	e->config.controllers = NULL;
+	r = inject_new(e, config->tasks, &e->inject, &e->config.tasks);
+	if (r < 0)
+		return r;
+	t = e->config.tasks;
+	find_cpus(e);
+	r = t->ops->births(t, &births);
 	if (r == 0)
 		r = machine_new(config, &e->machine);
 	if (r == 0)
+		r = rows_index(e);
+	if (r == 0)
 		r = cgroup_new_root(e, &e->root);
 	if (r < 0) {
+		inject_free(e->inject);
+		tasks_free(t);
 		machine_free(&e->machine);
+		free(e->rows);
 		return r;
 	}
 	pthread_mutex_init(&e->lock, NULL);
-	config->tasks->ops->on_exit(config->tasks, members_on_exit, e);
+	t->ops->on_exit(t, members_on_exit, e);
 	r = config->clock ? ticker_start(e) : 0;
 	if (r < 0) {
 		op_destroy(&steal_ptr(&e)->tree);

@@ -11,11 +11,13 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "ctlfs/buf.h"
+#include "ctlfs/cpulist.h"
 #include "ctlfs/emul.h"
 #include "ctlfs/row.h"
 #include "ctlfs/tasks.h"
@@ -25,6 +27,8 @@
 struct cgroup;
 struct emul;
 struct emul_open;
+struct fault;
+struct inject;
 
 /* In the kernel's order, that of cgroup.controllers. Not all are available yet. */
 enum ctrl {
@@ -47,6 +51,7 @@ enum ctrl {
 struct usage {
 	uint64_t user_ns, system_ns, nice_ns; /* nice is a part of user */
 	uint64_t minflt, majflt;
+	uint64_t rbytes, wbytes; /* from and to disks */
 	uint64_t anon, file, shmem, swap, pagetables; /* bytes */
 	uint64_t threads;
 	uint64_t processes;
@@ -94,6 +99,7 @@ enum emul_slot {
 	SLOT_CPU_BASE = 32,
 	SLOT_CPU = 36,
 	SLOT_CPUSET = 48,
+	SLOT_CPUSET_PARTITION = SLOT_CPUSET + 4,
 	SLOT_IO = 64,
 	SLOT_MEMORY = 80,
 	SLOT_MEMORY_EVENTS = SLOT_MEMORY + 6, /* and .local */
@@ -122,6 +128,7 @@ extern const struct emul_file core_files[];
 extern const struct emul_file cpu_base_files[];
 extern const struct emul_file cpu_files[];
 extern const struct emul_file io_files[];
+extern const struct emul_file cpuset_files[];
 extern const struct emul_file memory_files[];
 extern const struct emul_file hugetlb_files[];
 extern const struct emul_file pids_files[];
@@ -136,7 +143,7 @@ struct emul_open {
 	struct cgroup *cg; /* a reference; never dead inside rows */
 	const struct emul_file *row;
 	enum ctrl ctrl;
-	uint64_t css_serial; /* which life of the controller in cg it was opened in */
+	uint64_t css_serial; /* which life of the controller, or of pressure, it was opened in */
 	struct caller opener;
 	void *priv; /* the row's own */
 };
@@ -159,13 +166,17 @@ struct controller {
 	bool implicit; /* in every cgroup, and not to be enabled: has neither state nor files */
 	unsigned not_in; /* EMUL_BIT() of the versions that do not have it */
 	size_t css_size; /* of its struct, which begins with struct css; handed out zeroed */
+	size_t (*css_extra)(const struct cgroup *cg); /* bytes behind it; may be NULL */
 	void (*css_init)(struct cgroup *cg, struct css *css); /* sets defaults; may be NULL */
 	void (*css_exit)(struct cgroup *cg, struct css *css); /* before it is freed; may be NULL */
 	/* cg's usage was just brought up to date (emul_usage() of it or a descendant): peaks,
 	 * events. May be NULL. */
 	void (*sampled)(struct cgroup *cg, struct css *css, const struct usage *now);
+	/* cg has become populated or empty. May arm timers and no more; may be NULL. */
+	void (*populated)(struct cgroup *cg, struct css *css);
 };
 
+extern const struct controller cpuset_controller;
 extern const struct controller cpu_controller;
 extern const struct controller io_controller;
 extern const struct controller memory_controller;
@@ -185,8 +196,11 @@ extern const size_t emul_n_tables;
 /* --- cgroups ------------------------------------------------------------------------------ */
 
 struct node_attr; /* attr.c: what chmod, chown and utimens set */
+struct xattr; /* xattr.c */
 struct member; /* members.c */
 struct placed;
+struct notice; /* notify.c */
+struct psi; /* psi.h */
 
 #define LIMIT_MAX INT_MAX /* cgroup.max.*: reads "max" */
 
@@ -198,6 +212,7 @@ struct cgroup {
 	unsigned depth;
 	unsigned refs; /* the tree's own, children, open files */
 	bool dead; /* removed; kept for open files */
+	unsigned pins; /* zombies, and removed children with pins */
 
 	struct cgroup *children; /* uthash by name (hh); iterates in order of creation */
 	UT_hash_handle hh;
@@ -215,6 +230,8 @@ struct cgroup {
 	unsigned nr_threaded_children;
 	int max_depth, max_descendants;
 	bool pressure; /* cgroup.pressure */
+	unsigned pressure_lives; /* how often it became 0: files opened before then are dead */
+	struct psi *psi; /* NULL: never stalled */
 	bool freeze, e_freeze; /* cgroup.freeze: its own; its own or an ancestor's */
 	bool frozen, populated; /* as in cgroup.events */
 	uint64_t frozen_ns; /* how long e_freeze was set, until frozen_since if it is now */
@@ -231,6 +248,7 @@ struct cgroup {
 	struct usage usage; /* hierarchical, as last sampled */
 
 	struct node_attr *attrs; /* directory and files that differ from the default */
+	struct xattr *xattrs;
 	uid_t uid; /* of the directory and its files */
 	gid_t gid;
 	mode_t mode; /* permission bits of the directory */
@@ -260,23 +278,29 @@ int machine_new(const struct emul_config *config, struct machine *ret_machine);
 void machine_free(struct machine *m);
 /* Its index, -1: none. */
 int resource_find(const struct resources *r, const char *name);
+struct row_index;
 
 struct emul {
 	struct tree tree;
 	struct machine machine;
 	struct emul_config config;
+	struct row_index *rows; /* rows.c; does not change */
 	pthread_mutex_t lock;
 	uint16_t instance; /* in tags */
 	uint32_t next_id;
 	uint64_t next_serial;
 	struct cgroup *root;
 	struct cgroup *by_id; /* uthash on id (hh_id), live ones */
+	struct cgroup *gone; /* likewise, removed ones that the front end knows */
 	struct member *members; /* uthash on pid */
 	struct placed *placed; /* uthash on tid */
 	unsigned n_members;
 	unsigned n_unwatched; /* members whose exit nobody tells us of */
 	uint64_t births; /* the task source's number when members were last complete */
 	bool complete; /* births means something */
+	/* A scan saw no member while no process was born: there is none until we tag one. Written
+	 * with the lock held. */
+	atomic_bool alone;
 	uint64_t moves; /* counts changes of tags by us: what was scanned before is stale */
 	uint64_t scans; /* counts applied scans */
 	uint64_t moment; /* counts operations */
@@ -284,8 +308,13 @@ struct emul {
 	uint64_t sampled_ns, sampled_moves; /* when that began, and moves then */
 	uint64_t fresh; /* the last one for which members were brought up to date */
 	uint64_t kills; /* counts writes to cgroup.kill */
+	struct cpulist cpus; /* the machine's: all below n_cpus, unless some are offline */
+	unsigned n_cpus, cpu_words;
+	struct notice *notices; /* notify.c */
 	struct timers timers;
 	struct ticker ticker;
+	struct fault *faults; /* fault.h */
+	struct inject *inject; /* inject.h; made with the tree */
 };
 
 static inline uint64_t cgroup_node(const struct cgroup *cg)
@@ -344,6 +373,9 @@ void swap_event(struct cgroup *cg, enum swap_event event, uint64_t count);
 void pids_event(struct cgroup *cg, uint64_t count);
 /* ... forks of tasks in forking, because of the pids.max of limiting, itself or an ancestor. */
 void pids_refused(struct cgroup *forking, struct cgroup *limiting, uint64_t count);
+/* A task of cg wants to fork, as emul_may_fork(). count: tasks are counted; else 0 says that all
+ * limits are far, and -EAGAIN nothing. */
+int pids_may_fork(struct cgroup *cg, unsigned pending, bool count);
 
 /* io.c: what members did on a block device, once more than before; told to cg, or the nearest
  * ancestor that has the controller, and to all above. -ENODEV: not one of config.devices. */
@@ -360,6 +392,9 @@ void hugetlb_event(struct cgroup *cg, unsigned size, uint64_t count);
  * it is), -EINVAL for none that the machine has; or so much less. */
 int misc_charge(struct cgroup *cg, const char *name, uint64_t amount);
 void misc_uncharge(struct cgroup *cg, const char *name, uint64_t amount);
+/* pids.c: -EAGAIN if so many more tasks would exceed pids.max of cg or an ancestor, which is
+ * counted as an event; cg's usage is up to date. */
+int pids_may_add(struct cgroup *cg, unsigned tasks);
 
 /* pressure.c: from now on the tasks of cg stall for so many parts in a million of the time, seen in
  * cg and its ancestors. */
@@ -367,16 +402,24 @@ enum psi_resource { PSI_IO, PSI_MEMORY, PSI_CPU, PSI_RESOURCES };
 
 void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm,
 	       unsigned full_ppm);
+void psi_enable(struct cgroup *cg, bool on); /* cgroup.pressure */
+void psi_remove(struct cgroup *cg); /* it is about to be removed */
+void psi_free(struct cgroup *cg);
 
 /* Samples cg's members, at most once in an operation, and gives their hierarchical usage. In root:
  * of all members. -errno if processes cannot be looked at. */
 int emul_usage(struct cgroup *cg, struct usage *ret_usage);
 
-/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed. */
+/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed: notify.c. */
 void emul_notify(struct cgroup *cg, unsigned slot);
 
 /* cg's cpu.max changed: members are spread anew if the configuration says so. */
 void emul_spread(struct cgroup *cg);
+/* CPUs that members of cg or below it may use changed. */
+void emul_affinity(struct cgroup *cg);
+
+/* In cpuset.c: whether to has CPUs for what comes from there. */
+bool cpuset_may_attach(const struct cgroup *from, const struct cgroup *to);
 
 /* In cpu.c: how many CPUs the cpu.max of cg and its ancestors pay for, rounded up; 0: no limit. */
 unsigned cpu_paid(const struct cgroup *cg);
