@@ -507,6 +507,9 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->tree.exclusive = true;
 	e->config = *config;
 	e->instance = new_instance();
+	/* Texts are the caller's, and only machine_new()'s to read. */
+	e->config.devices = e->config.misc = e->config.rdma = e->config.dmem = NULL;
+	e->config.controllers = NULL;
 	r = inject_new(e, config->tasks, &e->inject, &e->config.tasks);
 	if (r < 0)
 		return r;
