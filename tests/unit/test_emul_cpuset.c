@@ -251,6 +251,12 @@ START_TEST(as_6_12)
 }
 END_TEST
 
+START_TEST(as_6_12_nested)
+{
+	replay("cpuset-6.12-nested", EMUL_6_12, 800);
+}
+END_TEST
+
 START_TEST(as_6_12_on_two_cpus)
 {
 	replay("cpuset-6.12-2", EMUL_6_12, 100);
@@ -530,6 +536,7 @@ static TCase *recordings(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, as_6_12);
+	tcase_add_test(tc, as_6_12_nested);
 	tcase_add_test(tc, as_6_12_on_two_cpus);
 	tcase_add_test(tc, as_6_1);
 	return tc;
