@@ -114,8 +114,8 @@ struct tasks_ops {
 	/* Sends sig to the process, if it is still the one that started at start. -ESRCH, -EPERM.
 	 */
 	int (*kill)(struct tasks *t, pid_t pid, uint64_t start, int sig);
-	/* Thread tid of process pid, or 0: all its threads, may run on now after was. One that is on
-	 * a part of was has chosen so, and stays on what now has of it, if anything. -ESRCH,
+	/* Thread tid of process pid, or 0: all its threads, may run on now after was. One that is
+	 * on a part of was has chosen so, and stays on what now has of it, if anything. -ESRCH,
 	 * -EPERM. */
 	int (*set_cpus)(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
 			const struct cpulist *now);

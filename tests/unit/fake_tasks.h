@@ -47,6 +47,7 @@ struct fake {
 	struct fake_task task[FAKE_TASKS];
 	unsigned n;
 	uint64_t now, births;
+	uint64_t offline; /* CPUs that are not there */
 	unsigned n_cpus, watch_max, n_watched;
 	unsigned n_scans, n_samples;
 	void (*during_scan)(struct fake *f); /* what processes do while they are being looked at */
@@ -357,12 +358,13 @@ static inline int fake_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 
 static inline uint64_t fake_all_cpus(const struct fake *f)
 {
-	return f->n_cpus < 64 ? (1ULL << f->n_cpus) - 1 : UINT64_MAX;
+	return (f->n_cpus < 64 ? (1ULL << f->n_cpus) - 1 : UINT64_MAX) & ~f->offline;
 }
 
 static inline void fake_cpu_list(struct tasks *t, struct cpulist *ret_cpus)
 {
 	cpulist_first(ret_cpus, fake_of(t)->n_cpus);
+	ret_cpus->bits[0] &= ~fake_of(t)->offline;
 }
 
 static inline int fake_set_cpus(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
