@@ -16,7 +16,7 @@ static void setup(void)
 {
 	pid_t pid;
 
-	emul_setup();
+	fuzz_setup();
 	make_dirs("a");
 	fuzz_enable_all("");
 	fuzz_enable_all("a");
