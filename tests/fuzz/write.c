@@ -118,8 +118,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 
 	if (!n_paths)
 		find_paths();
-	if (seed % 8 == 0 || !head) {
-		const char *path = paths[seed / 8 % n_paths];
+	if (seed % 4 == 0 || !head) {
+		const char *path = paths[seed / 4 % n_paths];
 		size_t len = strlen(path), rest = size - head;
 
 		if (len + rest <= max) {
