@@ -91,7 +91,8 @@ int cmd_export(int argc, char **argv)
 		return complain(r);
 	r = tree_walk(tree, "cgroup.controllers", &node);
 	if (r < 0)
-		r = refuse(-r, "%s: not a directory of a cgroup v2 tree", buf_text(&from));
+		r = refuse(-r, "%s: not a directory of a cgroup v2 tree",
+			   buf_text(&from));
 	if (r == 0)
 		r = tree_export(tree, operands.v[0]);
 	tree_destroy(tree);

@@ -23,9 +23,9 @@ const struct setting tree_settings[] = {
 	{ "cpuset.cpus.exclusive", MACHINE }, /* within cpuset.cpus */
 	{ "cpuset.mems", MACHINE },
 	{ "cpuset.cpus.partition", FORM_WORD, MACHINE }, /* needs CPUs */
+	{ "io.max", LINES, MACHINE },
 	{ "io.weight", LINES, MACHINE },
 	{ "io.bfq.weight", LINES, MACHINE },
-	{ "io.max", LINES, MACHINE },
 	{ "io.latency", LINES, MACHINE },
 	{ "io.prio.class" },
 	{ "io.cost.model", LINES, MACHINE },

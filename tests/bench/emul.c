@@ -2,8 +2,8 @@
 /*
  * emul [--quick]: what the emulator costs as a library, with the real task source: memory for each
  * of many cgroups with every controller, and cycles of mkdir, write memory.max, read it back, rmdir
- * in a second of CPU time. Prints one line for each; --quick makes fewer and looks at the memory only, which
- * does not depend on how busy the machine is. Exit 1 if a bound is missed.
+ * in a second of CPU time. Prints one line for each; --quick makes fewer and looks at the memory
+ * only. Exit 1 if a bound is missed.
  */
 #include <errno.h>
 #include <malloc.h>
