@@ -182,8 +182,8 @@ static int import_settings(struct import *im, const struct pair *pair, bool late
 {
 	int r = 0;
 
-	for (size_t k = 0; k < tree_n_settings; k++) {
-		const struct setting *s = &tree_settings[k];
+	for (size_t k = 0; k < n_setting_rows; k++) {
+		const struct setting *s = &setting_rows[k];
 
 		for (size_t i = 0; r == 0 && s->late == late && i < pair->list.n; i++) {
 			const struct tree_entry *entry = &pair->list.entries[i];

@@ -32,8 +32,8 @@ static const struct setting *setting_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	for (size_t i = 0; i < tree_n_settings; i++) {
-		const struct setting *s = &tree_settings[i];
+	for (size_t i = 0; i < n_setting_rows; i++) {
+		const struct setting *s = &setting_rows[i];
 
 		if (s->form == FORM_WHOLE && fnmatch(s->pattern, slash ? slash + 1 : path, 0) == 0)
 			return s;
