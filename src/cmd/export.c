@@ -68,7 +68,7 @@ static int choose(const char *from, struct buf *out)
 	if (mounts_choose(NULL, &mount) == 0)
 		return tree_of(mount, out);
 	if (kernel_mountpoint(out) < 0)
-		return refuse(ENOENT, "neither one ctlfs nor a cgroup2 is mounted: expected --from");
+		return refuse(ENOENT, "neither one ctlfs nor cgroup2 is mounted: expected --from");
 	why_take();
 	return 0;
 }
