@@ -22,6 +22,7 @@
 #define ck_assert(condition) ck_assert_msg(condition, "no")
 #define ck_assert_int_eq(a, b) ck_assert_msg((long long)(a) == (long long)(b), "no")
 #define ck_assert_uint_eq(a, b) ck_assert_int_eq(a, b)
+#define ck_assert_uint_ne(a, b) ck_assert_msg((a) != (b), "no")
 #define ck_assert_uint_lt(a, b) ck_assert_msg((a) < (b), "no")
 #define ck_assert_ptr_nonnull(p) ck_assert_msg((p) != NULL, "no")
 #define ck_assert_str_ne(a, b) ck_assert_msg(strcmp(a, b) != 0, "no")
