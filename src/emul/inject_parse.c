@@ -453,8 +453,8 @@ static int parse_command(struct parser *p, const char *word)
 		return commands[i].parse(p);
 	}
 	return refuse(EINVAL,
-		      "\"%.64s\" is not usage, io, event, pressure, fail, add, set, fork, exit, mkdir, "
-		      "rmdir, write, advance or time",
+		      "\"%.64s\" is not usage, io, event, pressure, fail, add, set, fork, exit, "
+		      "mkdir, rmdir, write, advance or time",
 		      word);
 }
 

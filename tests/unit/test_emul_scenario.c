@@ -362,7 +362,8 @@ START_TEST(stalls_are_seen_as_pressure)
 	assert_between(number_of("a/memory.pressure", "some avg10="), 25, 35);
 	ck_assert_uint_eq(number_of("b/memory.pressure", "total="), 0);
 	scenario("advance 600s");
-	assert_between(number_of("a/memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0."), 20, 23);
+	assert_between(number_of("a/memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0."),
+		       20, 23);
 	ck_assert_uint_eq(number_of("a/memory.pressure", "total="), 5000000);
 }
 END_TEST
