@@ -165,6 +165,7 @@ static int op_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sample)
 		.shmem = PAGES(p->spec.shmem),
 		.swap = PAGES(p->spec.swap),
 		.threads = p->spec.threads,
+		.stopped = p->stopped,
 	};
 	return 0;
 }
