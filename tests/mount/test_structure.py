@@ -72,7 +72,7 @@ def golden(version):
     for line in (REPO / "tests/golden" / f"structure-{version}").read_text().splitlines():
         if not line.startswith("#"):
             section, case, result, detail = line.split("\t")
-            sections.setdefault(section, []).append((case, result, detail))
+            sections.setdefault(section, []).append((case, result, detail.replace(r"\e", "")))
     return sections
 
 
@@ -166,14 +166,14 @@ class Replay(MountCase):
         return self.put(case, os.path.join(path, GRANTED), text)
 
     def types(self, case, *paths):
-        said = ""
+        said = []
         for path in paths:
             try:
                 kind = read(self.at(path, "cgroup.type")).strip()
             except OSError as error:
                 kind = f"<open {error_name(error.errno)}>"
-            said += f"{path}=[{kind}] "
-        self.say(case, "TYPES", said)
+            said.append(f"{path}=[{kind}]")
+        self.say(case, "TYPES", " ".join(said))
 
     # Processes.
 
