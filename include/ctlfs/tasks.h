@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "ctlfs/cpulist.h"
+
 struct tasks;
 
 /* A tag: magic (16 bits), instance of the emulator (16 bits, not 0), number of a cgroup (32 bits).
@@ -50,6 +52,8 @@ struct task_info {
 	bool leader_exited; /* the first thread is dead, others live */
 	bool stopped; /* by a signal or a tracer */
 	bool kthread; /* a thread of the kernel */
+	bool job; /* of a shell with job control, which would take a stop for a Ctrl-Z */
+	int stop_pending; /* a stop signal that waits while it is stopped; 0: none */
 };
 
 /* What a process has used and uses. */
@@ -60,6 +64,8 @@ struct task_sample {
 	uint64_t anon, file, shmem, swap, pagetables; /* bytes */
 	uint64_t minflt, majflt; /* page faults so far */
 	unsigned threads; /* live ones; 0 for a zombie */
+	bool stopped; /* as in task_info */
+	uint64_t rbytes, wbytes; /* read from and written to disks so far */
 };
 
 /* One process with a valid tag; exited: a zombie. Nonzero ends the scan with that value. */
@@ -74,6 +80,8 @@ struct tasks_ops {
 	uint64_t (*now)(struct tasks *t);
 	/* CPUs of the machine, at least 1. */
 	unsigned (*cpus)(struct tasks *t);
+	/* Their numbers. */
+	void (*cpu_list)(struct tasks *t, struct cpulist *ret_cpus);
 
 	/* A number that differs from the last one if any process may have been born in between. */
 	int (*births)(struct tasks *t, uint64_t *ret_births);
@@ -86,6 +94,11 @@ struct tasks_ops {
 
 	int (*info)(struct tasks *t, pid_t tid, struct task_info *ret_info); /* -ESRCH */
 	int (*sample)(struct tasks *t, pid_t pid, struct task_sample *ret_sample); /* -ESRCH */
+	/* CPU time of all its threads, dead ones too, to the nanosecond, and cheaply. -ESRCH.
+	 * NULL: by sample. */
+	int (*cpu_time)(struct tasks *t, pid_t pid, uint64_t *ret_ns);
+	/* oom_score_adj, -1000 to 1000. NULL: 0. -ESRCH. */
+	int (*oom_adj)(struct tasks *t, pid_t pid, int *ret_adj);
 	/* Visits the live threads of a process. -ESRCH. */
 	int (*threads)(struct tasks *t, pid_t pid, thread_visit *visit, void *data);
 
@@ -97,8 +110,11 @@ struct tasks_ops {
 	/* Sends sig to the process, if it is still the one that started at start. -ESRCH, -EPERM.
 	 */
 	int (*kill)(struct tasks *t, pid_t pid, uint64_t start, int sig);
-	/* Keeps all threads of the process on the first count CPUs; 0: on all. -ESRCH, -EPERM. */
-	int (*spread)(struct tasks *t, pid_t pid, unsigned count);
+	/* Thread tid of process pid, or 0: all its threads, may run on now after was. One that is on
+	 * a part of was has chosen so, and stays on what now has of it, if anything. -ESRCH,
+	 * -EPERM. */
+	int (*set_cpus)(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
+			const struct cpulist *now);
 
 	/* Who is told of exits. NULL: nobody; returns only when no call is under way. Must not be
 	 * called with a lock held that exited takes. */

@@ -145,6 +145,11 @@ void tree_destroy(struct tree *t); /* NULL is fine */
 int tree_read(struct tree *t, uint64_t dir, const char *name, struct buf *out);
 /* Writes text to interface file name of dir as the daemon itself. */
 int tree_write(struct tree *t, uint64_t dir, const char *name, const char *text);
+/* By path from the root, as the daemon itself; "/a/b", "a/b" and "/a/b/" are the same cgroup. */
+int tree_mkdir(struct tree *t, const char *path, mode_t mode); /* the parent exists; mode 0755 */
+int tree_rmdir(struct tree *t, const char *path);
+int tree_get(struct tree *t, const char *path, struct buf *out); /* appends "/a/b/memory.max" */
+int tree_set(struct tree *t, const char *path, const char *text);
 int tree_parent(struct tree *t, uint64_t node, uint64_t *ret_parent); /* the root's is itself */
 /* The directory at path ("/a/b", "a/b", "" and "/" are the root). */
 int tree_walk(struct tree *t, const char *path, uint64_t *ret_node);

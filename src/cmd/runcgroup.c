@@ -132,7 +132,7 @@ static int enable(struct tree *t, uint64_t parent, const char *needed)
 		return refuse(EBUSY, "it has processes, so its children get no controllers");
 	for (size_t i = 0; i < ARRAY_SIZE(useful); i++)
 		enable_one(t, parent, useful[i]);
-	for (char *word; r == 0 && (word = strsep(&rest, " ")) != NULL;) {
+	for (char *word; r == 0 && (word = strsep(&rest, " \n")) != NULL;) {
 		if (*word)
 			r = enable_one(t, parent, word);
 	}
@@ -232,16 +232,18 @@ static int new_on_kernel(struct run_cgroup *c, const char *needed)
 	return r;
 }
 
-static int new_on_emulator(struct run_cgroup *c)
+/* Everything there is: the command finds in its cgroup what a machine's root would give it. */
+static int new_on_emulator(const struct run_options *o, struct run_cgroup *c)
 {
-	struct tree *t;
-	int r = backend_open_emulator(&c->backend, geteuid(), getegid(), true);
+	cleanup_buf struct buf all = { 0 };
+	int r = backend_open_emulator(&c->backend, &o->emulator, true);
 
 	if (r < 0)
 		return r;
-	t = c->backend.tree;
 	snprintf(c->name, sizeof c->name, "run");
-	r = tree_write(t, TREE_ROOT, "cgroup.subtree_control", "+cpu +memory +pids");
+	r = tree_read(c->backend.tree, TREE_ROOT, "cgroup.controllers", &all);
+	if (r == 0)
+		r = enable(c->backend.tree, TREE_ROOT, buf_text(&all));
 	if (r == 0)
 		r = make_child(c, TREE_ROOT);
 	if (r < 0)
@@ -254,8 +256,8 @@ static int new_on_either(const struct run_options *o, struct run_cgroup *c)
 	cleanup_buf struct buf needed = { 0 };
 	int r;
 
-	if (o->backend == BACKEND_EMULATOR)
-		return new_on_emulator(c);
+	if (o->backend == BACKEND_EMULATOR || o->scenario.path)
+		return new_on_emulator(o, c);
 	if (o->backend == BACKEND_AUTO)
 		buf_adds(&needed, BACKEND_CONTROLLERS);
 	asked_controllers(o, &needed);
@@ -269,7 +271,7 @@ static int new_on_either(const struct run_options *o, struct run_cgroup *c)
 		return 0;
 	}
 	snprintf(c->notice, sizeof c->notice, "backend emulator: %s", why_take());
-	return new_on_emulator(c);
+	return new_on_emulator(o, c);
 }
 
 static int set_file(struct run_cgroup *c, const char *option, const char *file, const char *text)
@@ -318,6 +320,15 @@ static int set_limits(const struct run_options *o, struct run_cgroup *c)
 	return r;
 }
 
+/* The kernel's own keeps pids.max without us. */
+static bool limits_forks(const struct run_cgroup *c)
+{
+	cleanup_buf struct buf text = { 0 };
+
+	return c->backend.tasks && tree_read(c->backend.tree, c->dir, "pids.max", &text) == 0 &&
+	       strcmp(buf_text(&text), "max\n") != 0;
+}
+
 int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 {
 	struct run_cgroup c = { 0 };
@@ -332,10 +343,16 @@ int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 		return r;
 	}
 	r = set_limits(o, &c);
+	if (r == 0) {
+		r = scenario_start(&o->scenario, &c.backend);
+		if (r < 0)
+			log_error("run: --scenario: %s", why_take());
+	}
 	if (r < 0) {
 		run_cgroup_free(&c);
 		return r;
 	}
+	c.ask_forks = !o->emulator.observe && limits_forks(&c);
 	*ret_cgroup = c;
 	return 0;
 }
@@ -356,6 +373,7 @@ int run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_co
 {
 	struct run_container container = {
 		.id = c->dir, .own_cgroup = c->parent != 0, .cpus = cpus_paid(c),
+		.ask_forks = c->ask_forks,
 	};
 	cleanup_buf struct buf path = { 0 };
 	int r = tree_path(c->backend.tree, c->dir, &path);

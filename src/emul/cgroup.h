@@ -18,6 +18,9 @@ struct row_ref {
 	size_t table, index; /* private: where to go on */
 };
 
+/* Finds rows by name and number from now on. -ENOMEM. */
+int rows_index(struct emul *e);
+
 /* The next row that cg could have, its controller enabled or not. */
 bool rows_next(const struct cgroup *cg, struct row_ref *ref);
 bool row_exists(const struct cgroup *cg, const struct row_ref *ref);
@@ -46,6 +49,10 @@ static inline struct emul *emul_of(struct tree *t)
 
 /* The cgroup of a thread by its process's tag, NULL if it is no member. */
 struct cgroup *emul_locate(struct emul *e, pid_t tid);
+
+/* --- notify.c --- */
+
+void notices_free(struct emul *e);
 
 /* --- dir.c --- */
 
@@ -113,6 +120,8 @@ void namespaces_free(struct emul *e);
 uint16_t control_of(const struct cgroup *cg);
 void control_show(uint16_t mask, struct buf *out);
 void control_exit(struct cgroup *cg); /* a removed one's */
+/* One that is being removed, or is now forgotten (by is 1, -1), in cgroup.stat of those above. */
+void control_dying(struct cgroup *cg, int by);
 /* Makes the state of cg alone agree with control_of(). -EEXIST, -ENOMEM with nothing changed. */
 int control_apply(struct cgroup *cg, const struct caller *who);
 int control_write(struct emul_open *f, const struct caller *who, char *text);
@@ -134,6 +143,9 @@ static inline bool cgroup_has_tasks(const struct cgroup *cg)
 
 /* --- members.c --- */
 
+/* Why a member is stopped for a while, beside cgroup.freeze. */
+enum hold { HOLD_CPU, HOLD_HIGH, HOLDS };
+
 /* A process that carries the tag of a live cgroup. */
 struct member {
 	pid_t pid;
@@ -148,7 +160,15 @@ struct member {
 	bool leader_away; /* its first thread is dead and was left in another cgroup, or outside */
 	bool watched; /* the task source tells when it exits */
 	bool stopped; /* kept stopped: by us, or it was found so */
-	bool cont; /* by us: to be continued when thawed */
+	bool cont; /* by us: to be continued when nothing keeps it stopped */
+	uint64_t *cpus; /* affinity.c: what was asked for last, NULL: all */
+	struct cgroup *held_by[HOLDS]; /* whose limit keeps it stopped; NULL: none does */
+	uint64_t ran_ns; /* CPU time that was charged to quotas */
+	uint64_t ran_little, ran_at; /* since it last ran for a while, and when that was */
+	uint64_t grew_at; /* when a sample last saw more memory */
+	bool oom_killed; /* for want of memory, at oom_at */
+	bool oom_refused; /* it could not be killed */
+	uint64_t oom_at;
 	uint64_t killed; /* the round of cgroup.kill that has signalled it */
 };
 
@@ -196,6 +216,7 @@ void usage_sample(
 void usage_join(struct member *m, struct cgroup *cg); /* what it uses now counts in cg */
 void usage_leave(struct member *m, struct cgroup *cg); /* ... no more; CPU time stays */
 void usage_threads(struct cgroup *cg, int threads); /* threads placed in or out */
+void usage_add(struct cgroup *cg, const struct usage *d); /* to cg and its ancestors */
 
 /* --- threads.c --- */
 
@@ -204,6 +225,7 @@ struct placed {
 	pid_t tid;
 	struct member *process;
 	struct cgroup *cg;
+	uint64_t *cpus; /* as a member's */
 	struct placed *next, *prev; /* in cg->placed_first .. placed_last */
 	UT_hash_handle hh; /* emul->placed */
 };
@@ -241,12 +263,29 @@ void dead_list(const struct cgroup *cg, struct pid_list *list); /* first threads
 
 int migrate_write_procs(struct emul_open *f, const struct caller *who, char *text);
 int migrate_write_threads(struct emul_open *f, const struct caller *who, char *text);
-void member_spread(struct member *m); /* on as many CPUs as its cgroup pays for */
 
 /* --- signal.c: freeze and kill --- */
 
 int freeze_set(struct cgroup *cg, bool freeze);
+uint64_t frozen_time(const struct cgroup *cg); /* ns: how long it was to be frozen so far */
 void freeze_member(struct member *m); /* stops or continues it as its cgroup demands */
+void freeze_again(struct member *m); /* somebody else has continued it */
+
+/* --- hold.c --- */
+
+int member_signal(const struct member *m, int sig);
+int member_stop(struct member *m); /* once, whoever asks; one found stopped is left so later */
+void member_cont(struct member *m); /* if we have stopped it and nothing keeps it so */
+/* Keeps m stopped for by's limit. False: it is stopped anyway, or must not be. */
+bool member_hold(struct member *m, enum hold why, struct cgroup *by);
+void member_release(struct member *m, enum hold why);
+void members_release(struct cgroup *by, enum hold why); /* all that by holds */
+void member_left(struct member *m); /* its cgroup's limits hold it no more */
+
+/* --- bandwidth.c --- */
+
+/* m's CPU time so far is total: what is new is charged to the quotas above it. */
+void bandwidth_ran(struct member *m, uint64_t total_ns);
 int kill_all(struct cgroup *cg);
 
 #endif

@@ -7,6 +7,7 @@
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
+#include "inject.h"
 
 #define PER_DIR 256 /* numbers of nodes that belong to one directory */
 
@@ -71,6 +72,7 @@ void cgroup_get(struct cgroup *cg)
 static void cgroup_free(struct cgroup *cg)
 {
 	node_drop(cg, 0, SLOT_END);
+	psi_free(cg);
 	free(cg->name);
 	free(cg);
 }
@@ -96,6 +98,8 @@ void cgroup_unpin(struct cgroup *cg)
 	struct cgroup *parent = cg->parent;
 	bool died = --cg->pins == 0 && cg->dead;
 
+	if (died)
+		control_dying(cg, -1);
 	for (struct cgroup *up = died ? parent : NULL; up; up = up->parent)
 		up->nr_dying--;
 	if (died)
@@ -237,6 +241,7 @@ int cgroup_mkdir(struct cgroup *parent, const struct caller *who, const char *na
 	cg->gid = who->gid;
 	cg->mode = mode & 01777 & ~who->umask; /* as vfs_mkdir(): no set-id bits */
 	cg->e_freeze = cg->frozen = parent->e_freeze;
+	cg->frozen_since = emul_now(e);
 	r = cgroup_settle(cg, who);
 	if (r < 0)
 		return r;
@@ -273,7 +278,11 @@ int cgroup_rmdir(struct cgroup *cg, const struct caller *who)
 		return refuse(EBUSY, "%u tasks are in the cgroup or below it", cg->nr_tasks);
 	if (cg->children)
 		return refuse(EBUSY, "the cgroup has %u children", HASH_COUNT(cg->children));
+	inject_forget(cg);
+	if (cg->pins) /* dying until nothing that died in it is left */
+		control_dying(cg, 1);
 	control_exit(cg);
+	psi_remove(cg);
 	cgroup_unlink(cg);
 	for (struct cgroup *up = cg->parent; up; up = up->parent) {
 		up->nr_descendants--;

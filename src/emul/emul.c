@@ -7,6 +7,9 @@
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
+#include "fault.h"
+#include "inject.h"
+#include "synthetic.h"
 
 /* What members_apply() must find unchanged to use a scan that was made without the lock. */
 struct epoch {
@@ -24,11 +27,11 @@ static int refresh_unlocked(struct emul *e)
 	struct found found __attribute__((cleanup(found_free))) = { 0 };
 	struct tasks *t = e->config.tasks;
 	struct epoch ep = { .moves = e->moves, .scans = e->scans };
-	int r = t->ops->births(t, &ep.births);
+	int r = e->alone ? 0 : t->ops->births(t, &ep.births);
 
 	if (r < 0)
 		return r;
-	if (members_stale(e, ep.births)) {
+	if (!e->alone && members_stale(e, ep.births)) {
 		pthread_mutex_unlock(&e->lock);
 		r = members_scan(e, &found);
 		pthread_mutex_lock(&e->lock);
@@ -47,7 +50,7 @@ int emul_enter(struct emul *e, bool members)
 	struct tasks *t = e->config.tasks;
 	int r = 0;
 
-	if (members)
+	if (members && !e->alone)
 		t->ops->settle(t);
 	pthread_mutex_lock(&e->lock);
 	e->moment++;
@@ -87,11 +90,6 @@ int emul_enter_usage(struct emul *e)
 void emul_leave(struct emul *e)
 {
 	pthread_mutex_unlock(&e->lock);
-}
-
-void emul_notify(struct cgroup *cg, unsigned slot)
-{
-	tree_changed(&cg->emul->tree, cgroup_node(cg) + slot);
 }
 
 /* --- lookup --- */
@@ -178,6 +176,9 @@ static int set_locked(struct emul *e, uint64_t node, const struct stat *attr, un
 	struct row_ref row;
 	int r = find_node(e, node, &cg, &row);
 
+	if (r < 0)
+		return r;
+	r = fault_check(e, FAULT_SETATTR, cg, row.slot ? row.row->name : NULL);
 	if (r < 0)
 		return r;
 	return attr_set(cg, row.slot, row.slot ? &row : NULL, attr, valid);
@@ -279,6 +280,7 @@ static int list_locked(struct emul *e, uint64_t dir, struct tree_list *list)
 		return -ENOTDIR;
 	if (cg->dead)
 		return 0;
+	r = fault_check(e, FAULT_LIST, cg, NULL);
 	while (r == 0 && rows_next(cg, &row)) {
 		if (row_exists(cg, &row) && !row_hidden(cg, &row))
 			r = tree_list_add(list, row.row->name, cgroup_node(cg) + row.slot, false);
@@ -317,6 +319,8 @@ static int op_mkdir(struct tree *t, const struct caller *who, uint64_t dir, cons
 	if (r == -ENODEV)
 		r = refuse(ENOENT, "the parent has been removed");
 	if (r == 0)
+		r = fault_check(e, FAULT_MKDIR, parent, name);
+	if (r == 0)
 		r = cgroup_mkdir(parent, who, name, mode);
 	emul_leave(e);
 	return r;
@@ -335,6 +339,9 @@ static int rmdir_locked(struct emul *e, const struct caller *who, uint64_t dir, 
 		return refuse(ENOTDIR, "an interface file cannot be removed");
 	if (!cg)
 		return -ENOENT;
+	r = fault_check(e, FAULT_RMDIR, cg, NULL);
+	if (r < 0)
+		return r;
 	if (!cg->nr_tasks) { /* a process may have been born in there while the scan ran */
 		r = members_refresh(e, true);
 		if (r < 0)
@@ -404,6 +411,30 @@ static int op_locate(struct tree *t, pid_t pid, uint64_t *ret_dir)
 	return cg ? 0 : -ENOENT;
 }
 
+int emul_may_fork(struct tree *t, pid_t tid, unsigned pending)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	uint64_t tag;
+	int r;
+
+	if (e->config.observe || e->config.tasks->ops->get_tag(e->config.tasks, tid, &tag) < 0)
+		return 0;
+	emul_enter(e, false);
+	cg = locate_locked(e, tid, tag);
+	r = cg ? pids_may_fork(cg, pending, false) : 0;
+	emul_leave(e);
+	if (r != -EAGAIN)
+		return r;
+	r = emul_enter(e, true); /* it must be counted, who has exited first */
+	if (r < 0)
+		return r;
+	cg = locate_locked(e, tid, tag);
+	r = cg ? pids_may_fork(cg, pending, true) : 0;
+	emul_leave(e);
+	return r;
+}
+
 /* --- life --- */
 
 static void op_destroy(struct tree *t)
@@ -416,7 +447,13 @@ static void op_destroy(struct tree *t)
 	dead_free(e);
 	namespaces_free(e);
 	cgroup_free_all(e);
+	notices_free(e);
+	fault_clear(e);
+	inject_free(e->inject);
 	timers_free(e);
+	machine_free(&e->machine);
+	free(e->rows);
+	tasks_free(e->config.tasks);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -446,9 +483,21 @@ static uint16_t new_instance(void)
 	return instance;
 }
 
+/* Numbers without a CPU below the last are taken for CPUs that are offline. */
+static void find_cpus(struct emul *e)
+{
+	struct tasks *t = e->config.tasks;
+
+	t->ops->cpu_list(t, &e->cpus);
+	for (int cpu = cpulist_next(&e->cpus, -1); cpu >= 0; cpu = cpulist_next(&e->cpus, cpu))
+		e->n_cpus = (unsigned)cpu + 1;
+	e->cpu_words = (e->n_cpus + 63) / 64;
+}
+
 int emul_new(const struct emul_config *config, struct tree **ret_tree)
 {
 	cleanup_free struct emul *e = calloc(1, sizeof *e);
+	struct tasks *t;
 	uint64_t births;
 	int r;
 
@@ -458,13 +507,27 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->tree.exclusive = true;
 	e->config = *config;
 	e->instance = new_instance();
-	r = config->tasks->ops->births(config->tasks, &births);
-	if (r == 0)
-		r = cgroup_new_root(e, &e->root);
+	r = inject_new(e, config->tasks, &e->inject, &e->config.tasks);
 	if (r < 0)
 		return r;
+	t = e->config.tasks;
+	find_cpus(e);
+	r = t->ops->births(t, &births);
+	if (r == 0)
+		r = machine_new(config, &e->machine);
+	if (r == 0)
+		r = rows_index(e);
+	if (r == 0)
+		r = cgroup_new_root(e, &e->root);
+	if (r < 0) {
+		inject_free(e->inject);
+		tasks_free(t);
+		machine_free(&e->machine);
+		free(e->rows);
+		return r;
+	}
 	pthread_mutex_init(&e->lock, NULL);
-	config->tasks->ops->on_exit(config->tasks, members_on_exit, e);
+	t->ops->on_exit(t, members_on_exit, e);
 	r = config->clock ? ticker_start(e) : 0;
 	if (r < 0) {
 		op_destroy(&steal_ptr(&e)->tree);

@@ -9,9 +9,9 @@
  * cgroup or of one below it; a write to memory.peak or memory.swap.peak starts anew for the open
  * file written to.
  *
- * Limits and protections are kept and read back, but nobody is reclaimed, throttled or killed for
- * them: events stay 0, and memory.reclaim reclaims nothing and says so with EAGAIN. All mapped
- * memory reads as active, since what is idle cannot be told.
+ * What acts on limits is in oom.c. Protections are kept and read back, but nothing is reclaimed
+ * that they could save; memory.reclaim reclaims nothing and says so with EAGAIN. All mapped memory
+ * reads as active, since what is idle cannot be told.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,41 +23,9 @@
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
 #include "emul.h"
+#include "memory.h"
 
 #define SWAPPINESS_MAX 200
-
-/* The most a value was, ever and since some open files were last written to. */
-struct peak {
-	uint64_t ever;
-	struct peak_since *resets;
-};
-
-/* An open file's own beginning. */
-struct peak_since {
-	uint64_t most;
-	struct peak *of; /* whose list it is in; NULL once that is gone */
-	struct peak_since *prev, *next;
-};
-
-struct memory {
-	struct css css;
-	uint64_t min, low, high, max; /* bytes, UINT64_MAX: no limit */
-	uint64_t swap_high, swap_max, zswap_max;
-	bool oom_group, zswap_writeback;
-	struct peak peak, swap_peak;
-	uint64_t events[MEMORY_EVENTS], events_local[MEMORY_EVENTS];
-	uint64_t swap_events[SWAP_EVENTS];
-};
-
-static struct memory *memory_of(const struct cgroup *cg)
-{
-	return (struct memory *)cgroup_css(cg, CTRL_MEMORY);
-}
-
-static uint64_t memory_used(const struct usage *u)
-{
-	return u->anon + u->file + u->shmem;
-}
 
 /* --- peaks ---------------------------------------------------------------------------------- */
 
@@ -140,6 +108,13 @@ static void memory_exit(struct cgroup *cg, struct css *css)
 	(void)cg;
 	peak_orphan(&m->peak);
 	peak_orphan(&m->swap_peak);
+	memory_watch_free(m);
+}
+
+static void memory_populated(struct cgroup *cg, struct css *css)
+{
+	(void)css;
+	memory_watch(cg);
 }
 
 static void memory_sampled(struct cgroup *cg, struct css *css, const struct usage *now)
@@ -161,16 +136,29 @@ static void memory_sampled(struct cgroup *cg, struct css *css, const struct usag
 	static int field##_write(struct cgroup *cg, uint64_t bytes) \
 	{                                                           \
 		memory_of(cg)->field = bytes;                       \
+		memory_watch(cg);                                   \
 		return 0;                                           \
 	}
 
 LIMIT_SLOTS(min)
 LIMIT_SLOTS(low)
 LIMIT_SLOTS(high)
-LIMIT_SLOTS(max)
+static uint64_t max_read(struct cgroup *cg)
+{
+	return memory_of(cg)->max;
+}
+
 LIMIT_SLOTS(swap_high)
 LIMIT_SLOTS(swap_max)
 LIMIT_SLOTS(zswap_max)
+
+static int max_write(struct cgroup *cg, uint64_t bytes)
+{
+	memory_of(cg)->max = bytes;
+	memory_enforce_max(cg);
+	memory_watch(cg);
+	return 0;
+}
 
 /* strstrip(), kstrtoint(): 0 or 1, else -EINVAL; -ERANGE beyond an int. */
 static int write_bool(struct emul_open *f, char *text, bool *ret_value)
@@ -211,15 +199,17 @@ static int zswap_writeback_write(struct emul_open *f, const struct caller *write
 	return write_bool(f, text, &memory_of(f->cg)->zswap_writeback);
 }
 
-/* One option of memory.reclaim: swappiness=N. */
-static int reclaim_option(const char *option)
+/* One option of memory.reclaim: swappiness=N, max for anonymous memory only on newer kernels. */
+static int reclaim_option(const struct emul *e, const char *option)
 {
 	static const char key[] = "swappiness=";
 	const char *number = option + strlen(key);
 	int swappiness;
 
-	if (strncmp(option, key, strlen(key)) != 0)
+	if (emul_is(e, EMUL_6_1) || strncmp(option, key, strlen(key)) != 0)
 		return refuse(EINVAL, "memory.reclaim knows no option \"%.32s\"", option);
+	if (emul_is(e, EMUL_6_18) && !strcmp(number, "max"))
+		return 0;
 	if (strpbrk(number, "+\n") || parse_int(number, 0, &swappiness) || swappiness < 0 ||
 	    swappiness > SWAPPINESS_MAX)
 		return refuse(EINVAL, "swappiness is from 0 to %d", SWAPPINESS_MAX);
@@ -232,13 +222,14 @@ static int reclaim_write(struct emul_open *f, const struct caller *writer, char 
 	const char *rest = start;
 	uint64_t pages = parse_memparse(&rest) / CTLFS_PAGE_SIZE;
 
-	(void)f;
 	(void)writer;
-	if (rest == start)
+	if (emul_is(f->cg->emul, EMUL_6_1) && !*start)
+		pages = UINT64_MAX; /* "" meant "max" */
+	else if (rest == start)
 		return refuse(EINVAL, "memory.reclaim takes a number of bytes");
 	start = parse_strip(start + (rest - start));
 	while ((option = strsep(&start, " "))) {
-		int error = *option ? reclaim_option(option) : 0;
+		int error = *option ? reclaim_option(f->cg->emul, option) : 0;
 
 		if (error)
 			return error;
@@ -372,6 +363,8 @@ static int swap_events_show(struct emul_open *f, const struct caller *reader, st
 }
 
 
+#define SINCE_6_12 .not_in = EMUL_BIT(EMUL_6_1)
+
 #define USED(file, function)                         \
 	{ .name = file,                              \
 	  .mode = 0444,                              \
@@ -381,15 +374,17 @@ static int swap_events_show(struct emul_open *f, const struct caller *reader, st
 	{ .name = file,                              \
 	  .mode = 0644,                              \
 	  .flags = ROW_NOT_ON_ROOT | EMUL_USAGE,   \
+	  SINCE_6_12,                                \
 	  .show = function##_show,                   \
 	  .write = function##_write,                 \
 	  .release = peak_release }
-#define LIMIT(file, field)                           \
+#define LIMIT(file, field, ...)                      \
 	{ .name = file,                              \
 	  .mode = 0644,                              \
 	  .flags = ROW_NOT_ON_ROOT,                  \
 	  .read_max = field##_read,                  \
-	  .write_max = field##_write }
+	  .write_max = field##_write,                \
+	  __VA_ARGS__ }
 #define EVENTS(file, function)                       \
 	{ .name = file,                              \
 	  .mode = 0444,                              \
@@ -426,13 +421,20 @@ const struct emul_file memory_files[] = {
 	EVENTS("memory.swap.events", swap_events_show),
 	{ .name = "memory.zswap.current",
 	  .mode = 0444,
+	  SINCE_6_12,
 	  .flags = ROW_NOT_ON_ROOT,
 	  .read_u64 = zswap_current_read },
-	LIMIT("memory.zswap.max", zswap_max),
+	LIMIT("memory.zswap.max", zswap_max, SINCE_6_12),
 	{ .name = "memory.zswap.writeback",
 	  .mode = 0644,
+	  SINCE_6_12,
 	  .show = zswap_writeback_show,
 	  .write = zswap_writeback_write },
+	{ .name = "memory.peak",
+	  .mode = 0444,
+	  .flags = ROW_NOT_ON_ROOT | EMUL_USAGE,
+	  .not_in = EMUL_BIT(EMUL_6_12) | EMUL_BIT(EMUL_6_18),
+	  .show = memory_peak_show },
 	{ 0 },
 };
 
@@ -443,4 +445,5 @@ const struct controller memory_controller = {
 	.css_init = memory_init,
 	.css_exit = memory_exit,
 	.sampled = memory_sampled,
+	.populated = memory_populated,
 };

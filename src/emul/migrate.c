@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "affinity.h"
 #include "cgroup.h"
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
@@ -119,8 +120,10 @@ static int tag_process(const struct move *mv, uint64_t tag)
 static int set_tag(const struct move *mv)
 {
 	struct emul *e = mv->emul;
-	int r = tag_process(mv, TASK_TAG(e->instance, mv->to->id));
+	int r;
 
+	e->alone = false; /* even if it fails: the process may have forked with the tag */
+	r = tag_process(mv, TASK_TAG(e->instance, mv->to->id));
 	if (r == -EPERM || r == -EACCES)
 		return refuse(EACCES,
 			      "ctlfs may not change the limits of process %d (another user's, "
@@ -130,28 +133,6 @@ static int set_tag(const struct move *mv)
 		return r;
 	e->moves++;
 	return 0;
-}
-
-void member_spread(struct member *m)
-{
-	struct emul *e = m->cg->emul;
-
-	if (e->config.spread)
-		e->config.tasks->ops->spread(e->config.tasks, m->pid, cpu_paid(m->cg));
-}
-
-static int visit_spread(struct member *m, void *data)
-{
-	(void)data;
-	member_spread(m);
-	return 0;
-}
-
-void emul_spread(struct cgroup *cg)
-{
-	if (!cg->emul->config.spread)
-		return;
-	members_each(cg, visit_spread, NULL);
 }
 
 /* What it has used so far was used elsewhere. */
@@ -194,7 +175,7 @@ static int move_process(struct move *mv)
 		if (r < 0)
 			return r;
 	}
-	member_spread(mv->member);
+	member_affinity(mv->member);
 	return 0;
 }
 
@@ -233,6 +214,8 @@ static int migrate(struct emul_open *f, const struct caller *who, char *text, bo
 			      "a single thread cannot leave its process's resource domain");
 	if (mv.info.exited)
 		return 0; /* a zombie: nothing is left to move */
+	if (!cpuset_may_attach(mv.from, mv.to))
+		return refuse(ENOSPC, "partitions below the cgroup have all its CPUs");
 	return whole ? move_process(&mv) : move_thread(&mv);
 }
 

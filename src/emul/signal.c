@@ -13,35 +13,25 @@
 
 #define ROUNDS_MAX 64 /* rescans for children of those that die */
 
-static int send_signal(const struct member *m, int sig)
-{
-	struct tasks *t = m->cg->emul->config.tasks;
-
-	return t->ops->kill(t, m->pid, m->start, sig);
-}
-
 static void freeze_one(struct member *m)
 {
-	struct tasks *t = m->cg->emul->config.tasks;
-	struct task_info info;
-
-	if (t->ops->info(t, m->pid, &info) < 0)
-		return;
-	if (!info.stopped) {
-		if (send_signal(m, SIGSTOP) < 0)
-			return; /* not ours to stop: the cgroup does not become frozen */
-		m->cont = true;
-	}
+	if (member_stop(m) < 0)
+		return; /* not ours to stop: the cgroup does not become frozen */
 	m->stopped = true;
 	tasks_count(m->cg, 0, -1);
 }
 
 static void thaw_one(struct member *m)
 {
-	if (m->cont)
-		send_signal(m, SIGCONT);
-	m->stopped = m->cont = false;
+	m->stopped = false;
+	member_cont(m);
 	tasks_count(m->cg, 0, 1);
+}
+
+void freeze_again(struct member *m)
+{
+	if (member_signal(m, SIGSTOP) == 0)
+		m->cont = true;
 }
 
 void freeze_member(struct member *m)
@@ -59,13 +49,31 @@ static int visit_freeze(struct member *m, void *data)
 	return 0;
 }
 
+/* The time counts from the order to freeze, as in the kernel, not from when all have stopped. */
+static void set_e_freeze(struct cgroup *cg, bool e_freeze)
+{
+	uint64_t now = emul_now(cg->emul);
+
+	if (cg->e_freeze == e_freeze)
+		return;
+	if (!e_freeze)
+		cg->frozen_ns += now - cg->frozen_since;
+	cg->e_freeze = e_freeze;
+	cg->frozen_since = now;
+}
+
+uint64_t frozen_time(const struct cgroup *cg)
+{
+	return cg->frozen_ns + (cg->e_freeze ? emul_now(cg->emul) - cg->frozen_since : 0);
+}
+
 int freeze_set(struct cgroup *cg, bool freeze)
 {
 	if (cg->freeze == freeze)
 		return 0;
 	cg->freeze = freeze;
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg))
-		at->e_freeze = at->freeze || (at->parent && at->parent->e_freeze);
+		set_e_freeze(at, at->freeze || (at->parent && at->parent->e_freeze));
 	members_each(cg, visit_freeze, NULL);
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg))
 		events_update(at);
@@ -90,7 +98,7 @@ static int visit_kill(struct member *m, void *data)
 		return 0;
 	m->killed = round->number;
 	round->signalled++;
-	if (send_signal(m, SIGKILL) == -EPERM)
+	if (member_signal(m, SIGKILL) == -EPERM)
 		round->refused = m->pid;
 	return 0;
 }

@@ -43,17 +43,22 @@ struct handle {
 	/* Protected by events.lock; see events.c. */
 	struct fuse_pollhandle *waiting;
 	bool changed; /* since the last read from offset 0 */
-	bool due; /* whoever waits is to be woken */
-	struct handle *prev, *next;
+	struct handle *prev, *next; /* in its bucket of events.open */
+	bool due; /* whoever waits is to be woken: in the list of those */
+	struct handle *due_prev, *due_next;
 };
+
+struct change; /* events.c */
+
+#define EVENT_BUCKETS 1024
 
 /* Changes on their way from the backend to who waits for them. */
 struct events {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	struct handle *open; /* files that somebody has open */
-	uint64_t *queue; /* tree nodes that changed, each once */
-	size_t queued, cap;
+	struct handle *open[EVENT_BUCKETS]; /* files that somebody has open, by node */
+	struct handle *due_first, *due_last; /* in the order in which they changed */
+	struct change *changes; /* tree nodes that changed, each once, oldest first */
 	bool stop;
 	bool running;
 	pthread_t thread;
@@ -157,13 +162,16 @@ void events_stop(struct server *s); /* while the workers still serve */
 void events_free(struct server *s);
 void events_add(struct handle *h); /* a file was opened */
 void events_remove(struct handle *h);
+struct handle *events_any(struct server *s); /* an open file, NULL if there is none */
 void events_read(struct handle *h); /* h is about to be read from offset 0 */
 bool events_is_echo(fuse_req_t req); /* the events thread's own open */
 void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 	     struct fuse_pollhandle *ph);
 
 /* ctl.c */
-const char *ctl_name(size_t row); /* NULL past the end */
+const char *ctl_name(const struct server *s, size_t row); /* NULL past the end */
+mode_t ctl_mode(size_t row);
+int ctl_write(struct server *s, size_t row, const char *text);
 int ctl_render(struct server *s, size_t row, const struct caller *reader, struct buf *out);
 
 /* loop.c */

@@ -30,7 +30,7 @@
 
 #define PF_KTHREAD 0x00200000u
 #define STAT_MAX (16 << 20) /* of /proc/stat: a number for each interrupt */
-#define SPREAD_PASSES 8 /* over the threads of a process that makes new ones meanwhile */
+#define SET_PASSES 8 /* over the threads of a process that makes new ones meanwhile */
 
 struct host_tasks {
 	struct tasks tasks;
@@ -186,41 +186,86 @@ static int host_scan(struct tasks *t, uint16_t instance, task_visit *visit, void
 
 /* --- single processes --- */
 
+static bool is_stopped(const struct taskstat *st)
+{
+	return st->state == 'T' || st->state == 't';
+}
+
+/* A child of a shell, in a group that the shell made of its children to wait for it as a job. */
+static bool is_job(const struct host_tasks *h, const struct taskstat *st)
+{
+	struct taskstat parent, leader;
+
+	if (!st->tty || st->group == st->session ||
+	    taskstat_read(h->procfd, st->parent, &parent) < 0 ||
+	    parent.session != st->session || parent.group == st->group)
+		return false;
+	return taskstat_read(h->procfd, st->group, &leader) < 0 || leader.parent == st->parent;
+}
+
+static int pending_stop(uint64_t pending)
+{
+	static const int stops[] = { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
+
+	for (size_t i = 0; i < ARRAY_SIZE(stops); i++) {
+		if (pending & 1ULL << (stops[i] - 1))
+			return stops[i];
+	}
+	return 0;
+}
+
 static int host_info(struct tasks *t, pid_t tid, struct task_info *ret_info)
 {
 	struct host_tasks *h = host_of(t);
 	struct task_info info = { 0 };
+	struct taskowner owner;
 	struct taskstat st;
-	int r = taskstat_owner(h->procfd, tid, &info.pid, &info.uid);
+	int r = taskstat_owner(h->procfd, tid, &owner);
 
 	if (r == 0)
-		r = taskstat_read(h->procfd, info.pid, &st);
+		r = taskstat_read(h->procfd, owner.pid, &st);
 	if (r < 0)
 		return r;
+	info.pid = owner.pid;
+	info.uid = owner.uid;
+	info.stop_pending = pending_stop(owner.pending);
+	info.job = is_job(h, &st);
 	info.start = st.start;
 	info.exited = taskstat_exited(&st);
 	info.leader_exited = !info.exited && taskstat_dead(&st);
-	info.stopped = st.state == 'T' || st.state == 't';
+	info.stopped = is_stopped(&st);
 	info.kthread = st.flags & PF_KTHREAD;
 	*ret_info = info;
 	return 0;
 }
 
+static int host_cpu_time(struct tasks *t, pid_t pid, uint64_t *ret_ns)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	(void)t;
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return -ESRCH;
+	*ret_ns = (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	return 0;
+}
+
+static int host_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
+{
+	return taskstat_oom_adj(host_of(t)->procfd, pid, ret_adj);
+}
+
 /* All of the CPU time to the nanosecond; how it divides is known by the tick. */
-static void fill_cpu(const struct host_tasks *h, pid_t pid, const struct taskstat *st,
+static void fill_cpu(struct host_tasks *h, pid_t pid, const struct taskstat *st,
 		     struct task_sample *s)
 {
 	uint64_t ticks = st->utime + st->stime;
-	struct timespec ts;
 	uint64_t total;
-	clockid_t clock;
 
 	s->user_ns = st->utime * h->tick_ns;
 	s->system_ns = st->stime * h->tick_ns;
-	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
-		return;
-	total = (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-	if (total < s->user_ns + s->system_ns)
+	if (host_cpu_time(&h->tasks, pid, &total) < 0 || total < s->user_ns + s->system_ns)
 		return;
 	s->user_ns = ticks ? (uint64_t)((__uint128_t)total * st->utime / ticks) : total;
 	s->system_ns = total - s->user_ns;
@@ -248,7 +293,10 @@ static int host_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sampl
 		.minflt = st.minflt,
 		.majflt = st.majflt,
 		.threads = taskstat_exited(&st) ? 0 : (unsigned)st.threads,
+		.stopped = is_stopped(&st),
 	};
+	/* Another user's is not for us to see. */
+	taskstat_io(h->procfd, pid, &ret_sample->rbytes, &ret_sample->wbytes);
 	fill_cpu(h, pid, &st, ret_sample);
 	return 0;
 }
@@ -343,48 +391,69 @@ static int host_groups(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *r
 
 #define MASK_SIZE (CPUS_MAX / 8)
 
-struct spread {
-	struct cpulist mask;
+struct affinity {
+	const struct cpulist *was, *now;
 	bool changed;
 	int error;
 };
 
-static int spread_one(void *data, pid_t tid)
+/* What a thread that is on cpus goes on to. */
+static void choose_cpus(const struct affinity *a, struct cpulist *cpus)
 {
-	struct spread *s = data;
-	struct cpulist now = { 0 };
+	struct cpulist kept = { 0 };
+	bool part = memcmp(cpus, a->was, sizeof *cpus) != 0;
 
-	if (syscall(SYS_sched_getaffinity, tid, MASK_SIZE, now.bits) > 0 &&
-	    !memcmp(&now, &s->mask, sizeof now))
+	for (size_t i = 0; i < ARRAY_SIZE(kept.bits); i++) {
+		kept.bits[i] = cpus->bits[i] & a->now->bits[i];
+		part &= !(cpus->bits[i] & ~a->was->bits[i]);
+	}
+	*cpus = part && cpulist_next(&kept, -1) >= 0 ? kept : *a->now;
+}
+
+static int set_thread(void *data, pid_t tid)
+{
+	struct affinity *a = data;
+	struct cpulist now = { 0 }, wanted;
+
+	if (syscall(SYS_sched_getaffinity, tid, MASK_SIZE, now.bits) < 0) {
+		a->error = errno == ESRCH ? a->error : -errno;
 		return 0;
-	if (syscall(SYS_sched_setaffinity, tid, MASK_SIZE, s->mask.bits) == 0)
-		s->changed = true;
+	}
+	wanted = now;
+	choose_cpus(a, &wanted);
+	if (!memcmp(&now, &wanted, sizeof now))
+		return 0;
+	if (syscall(SYS_sched_setaffinity, tid, MASK_SIZE, wanted.bits) == 0)
+		a->changed = true;
 	else if (errno != ESRCH)
-		s->error = -errno;
+		a->error = -errno;
 	return 0;
 }
 
-static int host_spread(struct tasks *t, pid_t pid, unsigned count)
+static void host_cpu_list(struct tasks *t, struct cpulist *ret_cpus)
 {
-	struct host_tasks *h = host_of(t);
-	struct spread s = { 0 };
-	int cpu = -1;
+	*ret_cpus = host_of(t)->cpus;
+}
 
-	if (count == 0 || count > cpulist_count(&h->cpus))
-		s.mask = h->cpus;
-	else
-		while (count-- && (cpu = cpulist_next(&h->cpus, cpu)) >= 0)
-			cpulist_set(&s.mask, (unsigned)cpu);
+static int host_set_cpus(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
+			 const struct cpulist *now)
+{
+	struct affinity a = { .was = was, .now = now };
+
+	if (tid) {
+		set_thread(&a, tid);
+		return a.error;
+	}
 	/* A thread made meanwhile has the mask of its maker: until one pass finds nothing to do. */
-	for (int i = 0; i < SPREAD_PASSES; i++) {
+	for (int i = 0; i < SET_PASSES; i++) {
 		int r;
 
-		s.changed = false;
-		r = host_threads(t, pid, spread_one, &s);
-		if (r < 0 || !s.changed)
-			return r < 0 ? r : s.error;
+		a.changed = false;
+		r = host_threads(t, pid, set_thread, &a);
+		if (r < 0 || !a.changed)
+			return r < 0 ? r : a.error;
 	}
-	return s.error;
+	return a.error;
 }
 
 /* --- exits --- */
@@ -424,17 +493,20 @@ static void host_destroy(struct tasks *t)
 static const struct tasks_ops host_ops = {
 	.now = host_now,
 	.cpus = host_cpus,
+	.cpu_list = host_cpu_list,
 	.births = host_births,
 	.scan = host_scan,
 	.get_tag = host_get_tag,
 	.set_tag = host_set_tag,
 	.info = host_info,
 	.sample = host_sample,
+	.cpu_time = host_cpu_time,
+	.oom_adj = host_oom_adj,
 	.threads = host_threads,
 	.find = host_find,
 	.show = host_show,
 	.kill = host_kill,
-	.spread = host_spread,
+	.set_cpus = host_set_cpus,
 	.on_exit = host_on_exit,
 	.watch = host_watch,
 	.unwatch = host_unwatch,

@@ -14,7 +14,9 @@
 
 #include "ctlfs/tasks.h"
 
+#ifndef FAKE_TASKS
 #define FAKE_TASKS 4096
+#endif
 #define FAKE_THREADS 8
 #define FAKE_FIRST_PID 1000 /* pids count from here */
 
@@ -27,11 +29,16 @@ struct fake_task {
 	gid_t groups[4];
 	unsigned n_groups;
 	bool exited, reaped, kthread, stopped, watched, told;
+	bool unkillable; /* stuck in the kernel */
 	bool fixed; /* its tag may not be set, nor may it be signalled */
 	struct task_sample use;
+	int adj; /* oom_score_adj */
+	bool job;
+	int stop_pending;
 	pid_t tids[FAKE_THREADS]; /* live threads; the first need not be among them */
 	unsigned n_tids;
-	unsigned spread; /* last count of CPUs */
+	uint64_t cpus[FAKE_THREADS]; /* of each of tids; 0: all */
+	unsigned spread; /* how many the last thread set may use, 0: all */
 	unsigned signals[65]; /* how often each was sent */
 };
 
@@ -104,6 +111,7 @@ static inline pid_t fake_fork(struct fake *f, pid_t parent)
 	struct fake_task *t = fake_find(f, pid);
 
 	t->tag = p->tag;
+	t->cpus[0] = p->cpus[0];
 	t->spread = p->spread;
 	return pid;
 }
@@ -114,6 +122,7 @@ static inline pid_t fake_thread(struct fake *f, pid_t pid)
 
 	ck_assert_uint_lt(t->n_tids, FAKE_THREADS);
 	f->births++;
+	t->cpus[t->n_tids] = t->cpus[0];
 	t->tids[t->n_tids++] = FAKE_FIRST_PID + (pid_t)f->births;
 	t->use.threads = t->n_tids;
 	return t->tids[t->n_tids - 1];
@@ -137,6 +146,7 @@ static inline void fake_thread_exit(struct fake *f, pid_t tid)
 		if (t->tids[i] != tid)
 			continue;
 		memmove(&t->tids[i], &t->tids[i + 1], (t->n_tids - i - 1) * sizeof *t->tids);
+		memmove(&t->cpus[i], &t->cpus[i + 1], (t->n_tids - i - 1) * sizeof *t->cpus);
 		t->n_tids--;
 		break;
 	}
@@ -237,6 +247,8 @@ static inline int fake_info(struct tasks *t, pid_t tid, struct task_info *ret_in
 		.leader_exited = task->n_tids && task->tids[0] != task->pid,
 		.stopped = task->stopped,
 		.kthread = task->kthread,
+		.job = task->job,
+		.stop_pending = task->stop_pending,
 	};
 	return 0;
 }
@@ -250,6 +262,17 @@ static inline int fake_sample(struct tasks *t, pid_t pid, struct task_sample *re
 	if (!task)
 		return -ESRCH;
 	*ret_sample = task->use;
+	ret_sample->stopped = task->stopped;
+	return 0;
+}
+
+static inline int fake_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
+{
+	const struct fake_task *task = fake_find(fake_of(t), pid);
+
+	if (!task)
+		return -ESRCH;
+	*ret_adj = task->adj;
 	return 0;
 }
 
@@ -308,22 +331,49 @@ static inline int fake_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 	task->signals[sig]++;
 	if (task->exited)
 		return 0;
-	if (sig == SIGSTOP)
+	if (sig == SIGSTOP || sig == SIGTSTP) {
+		task->stop_pending = task->stopped ? sig : task->stop_pending;
 		task->stopped = true;
-	else if (sig == SIGCONT)
+	} else if (sig == SIGCONT) {
 		task->stopped = false;
-	else if (sig == SIGKILL)
+		task->stop_pending = 0;
+	} else if (sig == SIGKILL && !task->unkillable) {
 		fake_exit(f, pid);
+	}
 	return 0;
 }
 
-static inline int fake_spread(struct tasks *t, pid_t pid, unsigned count)
+static inline uint64_t fake_all_cpus(const struct fake *f)
 {
+	return f->n_cpus < 64 ? (1ULL << f->n_cpus) - 1 : UINT64_MAX;
+}
+
+static inline void fake_cpu_list(struct tasks *t, struct cpulist *ret_cpus)
+{
+	cpulist_first(ret_cpus, fake_of(t)->n_cpus);
+}
+
+static inline int fake_set_cpus(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
+				const struct cpulist *now)
+{
+	const struct fake *f = fake_of(t);
 	struct fake_task *task = fake_find(fake_of(t), pid);
+	uint64_t all = fake_all_cpus(f);
 
 	if (!task)
 		return -ESRCH;
-	task->spread = count;
+	for (unsigned i = 0; i < task->n_tids; i++) {
+		uint64_t on = task->cpus[i] ? task->cpus[i] : all;
+		bool chosen = on != was->bits[0] && !(on & ~was->bits[0]) &&
+			      (on & now->bits[0]);
+
+		if (tid && task->tids[i] != tid)
+			continue;
+		on = chosen ? on & now->bits[0] : now->bits[0];
+		ck_assert_uint_ne(on, 0);
+		task->cpus[i] = on == all ? 0 : on;
+		task->spread = (unsigned)__builtin_popcountll(task->cpus[i]);
+	}
 	return 0;
 }
 
@@ -409,17 +459,19 @@ static inline struct fake *fake_new(void)
 	static const struct tasks_ops ops = {
 		.now = fake_now,
 		.cpus = fake_cpus,
+		.cpu_list = fake_cpu_list,
 		.births = fake_births,
 		.scan = fake_scan,
 		.get_tag = fake_get_tag,
 		.set_tag = fake_set_tag,
 		.info = fake_info,
 		.sample = fake_sample,
+		.oom_adj = fake_oom_adj,
 		.threads = fake_threads,
 		.find = fake_find_nr,
 		.show = fake_show,
 		.kill = fake_kill,
-		.spread = fake_spread,
+		.set_cpus = fake_set_cpus,
 		.on_exit = fake_on_exit,
 		.watch = fake_watch,
 		.unwatch = fake_unwatch,
