@@ -47,11 +47,12 @@ static inline struct emul *emul_of(struct tree *t)
 	return (struct emul *)t; /* its first member */
 }
 
+/* The cgroup of a thread by its process's tag, NULL if it is no member. */
+struct cgroup *emul_locate(struct emul *e, pid_t tid);
+
 /* --- notify.c --- */
 
 void notices_free(struct emul *e);
-/* The cgroup of a thread by its process's tag, NULL if it is no member. */
-struct cgroup *emul_locate(struct emul *e, pid_t tid);
 
 /* --- dir.c --- */
 

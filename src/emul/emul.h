@@ -203,10 +203,10 @@ struct node_attr; /* attr.c: what chmod, chown and utimens set */
 struct xattr; /* xattr.c */
 struct member; /* members.c */
 struct placed;
-struct notice; /* notify.c */
-struct psi; /* psi.h */
 struct dead;
 struct cgroup_ns;
+struct notice; /* notify.c */
+struct psi; /* psi.h */
 
 #define LIMIT_MAX INT_MAX /* cgroup.max.*: reads "max" */
 

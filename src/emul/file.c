@@ -129,9 +129,9 @@ static int file_write(struct tree_file *file, const struct caller *writer, char 
 		return r;
 	r = check_alive(f);
 	if (r == 0)
-		r = fault_check(e, FAULT_WRITE, f->cg, f->row->name);
-	if (r == 0)
 		r = opener_check_file(f);
+	if (r == 0)
+		r = fault_check(e, FAULT_WRITE, f->cg, f->row->name);
 	if (r == 0)
 		r = f->row->write ? f->row->write(f, writer, text) : write_slot(f, text);
 	emul_leave(e);

@@ -445,6 +445,21 @@ static void op_settle(struct tasks *t)
 	}
 }
 
+/* Those that open files are real. */
+static int op_cgroup_ns(struct tasks *t, pid_t tid, uint64_t *ret_ns)
+{
+	struct tasks *base = source_of(t)->base;
+
+	return base && base->ops->cgroup_ns ? base->ops->cgroup_ns(base, tid, ret_ns) : -ESRCH;
+}
+
+static int op_groups(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *ret_n)
+{
+	struct tasks *base = source_of(t)->base;
+
+	return base && base->ops->groups ? base->ops->groups(base, tid, ret_groups, ret_n) : -ESRCH;
+}
+
 static void op_destroy(struct tasks *t)
 {
 	struct source *s = source_of(t);
@@ -482,6 +497,8 @@ static const struct tasks_ops synthetic_ops = {
 	.unwatch = op_unwatch,
 	.settle = op_settle,
 	.destroy = op_destroy,
+	.cgroup_ns = op_cgroup_ns,
+	.groups = op_groups,
 };
 
 int synthetic_new(struct tasks *base, void (*died)(void *data), void *data,

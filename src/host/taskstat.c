@@ -101,8 +101,10 @@ int taskstat_groups(int dirfd, pid_t tid, gid_t **ret_groups, size_t *ret_n)
 			break;
 		gid = (gid_t)strtoul(at, &end, 10);
 		if (n == cap) {
-			gid_t *grown = reallocarray(groups, cap = cap ? 2 * cap : 16, sizeof *grown);
+			gid_t *grown;
 
+			cap = cap ? 2 * cap : 16;
+			grown = reallocarray(groups, cap, sizeof *grown);
 			if (!grown)
 				return -ENOMEM;
 			groups = grown;

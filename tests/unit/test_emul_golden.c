@@ -134,7 +134,7 @@ static const struct difference {
 	const char *result; /* NULL: as recorded */
 	const char *text;
 } differences[] = {
-	{ 0 }, /* none is left: the end */
+	{ 0 }, /* the end */
 };
 
 /* The recording's user had no privileges, and therefore triggers with windows of whole 2 s only. */
