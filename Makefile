@@ -33,7 +33,7 @@ CORE = $(filter-out $(BUILD)/src/cmd/main.o,$(OBJECTS))
 TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test test-vm bench lint asan tsan install clean help tests packages
+.PHONY: all run test test-vm bench conform lint asan tsan install clean help tests packages
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -63,7 +63,11 @@ $(BUILD)/bench/%: tests/bench/%.c
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(FUSE_LIBS)
 
-tests: $(TESTS)
+$(BUILD)/conform/driver: $(wildcard tests/conform/*.c) tests/conform/conform.h
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.c,$^)
+
+tests: $(TESTS) $(BUILD)/conform/driver
 
 # Each goal that needs packages makes them first and then calls make again, so that pkg-config is
 # asked after they are there.
@@ -83,6 +87,12 @@ test-vm: ## only the tests on a real kernel in a virtual machine
 	tests/run vm
 
 benches: $(BENCH)
+
+conform: ## the emulator beside the kernel: SEEDS="1 2 3" OPS=10000 KERNEL=6.12
+	.ci/install-packages build test vm
+	$(MAKE) all $(BUILD)/conform/driver
+	python3 -B tests/conform run $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OPS),--ops $(OPS)) \
+		$(if $(KERNEL),--kernel $(KERNEL))
 
 bench: ## measure against a null FUSE file system, native files and LXCFS
 	.ci/install-packages build bench
