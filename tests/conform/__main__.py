@@ -31,52 +31,64 @@ def run(args):
     return subprocess.run(command, check=False).returncode
 
 
-def check_seed(seed, version, explained, seen):
-    """Both sides run the seed's script. seen: {signature: shortest trace}. (operations, count of
-    unexplained differences)"""
-    lines = (WORK / f"{seed}.script").read_text().splitlines()
-    start = time.monotonic()
-    kernel = trees.answers(trees.REAL, lines)
-    middle = time.monotonic()
-    with trees.Emulator(version) as emulator:
-        answered = trees.answers(emulator.tree, lines)
-        end = time.monotonic()
-        unexplained = 0
-        for first, last in trees.episodes(lines):
-            part = slice(first, last)
-            if kernel[part] == answered[part]:
-                continue
-            found = list(explained.unexplained(
-                trees.compare(lines[part], kernel[part], answered[part])))
-            unexplained += judge(found, lines[part], emulator, explained, seen)
-    print(f"seed {seed}: {len(lines)} operations, kernel {middle - start:.0f} s, "
-          f"emulator {end - middle:.0f} s, {unexplained} differences unexplained", flush=True)
-    return len(lines), unexplained
+class Comparison:
+    """What has been compared so far, and found."""
 
+    def __init__(self, version):
+        self.version = version
+        self.explained = trees.Explained()
+        self.seen = {}  # signature: how often
+        self.operations = self.unexplained = 0
+        with trees.Emulator(version) as emulator:
+            ours, theirs = trees.controllers(trees.REAL), trees.controllers(emulator.tree)
+        self.granted = [c for c in ours if c in theirs]
+        print(f"controllers: {' '.join(self.granted)}; on one side only: "
+              f"{' '.join(sorted(set(ours) ^ set(theirs))) or 'none'}", flush=True)
 
-def judge(found, lines, emulator, explained, seen):
-    """The number of an episode's differences that are real; the first of each kind is shrunk. What
-    comes after a first difference often follows from it, and so is looked at only if new."""
-    count = 0
-    for difference in found[:3]:
+    def check_seed(self, seed):
+        lines = (WORK / f"{seed}.script").read_text().splitlines()
+        start, before = time.monotonic(), self.unexplained
+        kernel = trees.answers(trees.REAL, lines, self.granted)
+        middle = time.monotonic()
+        with trees.Emulator(self.version) as emulator:
+            answered = trees.answers(emulator.tree, lines, self.granted)
+            end = time.monotonic()
+            for first, last in trees.episodes(lines):
+                part = slice(first, last)
+                if kernel[part] != answered[part]:
+                    self.judge(lines[part], kernel[part], answered[part], emulator)
+        self.operations += len(lines)
+        print(f"seed {seed}: {len(lines)} operations, kernel {middle - start:.0f} s, emulator "
+              f"{end - middle:.0f} s, {self.unexplained - before} differences unexplained",
+              flush=True)
+
+    def judge(self, lines, kernel, answered, emulator):
+        """The differences of an episode. What comes after the first ones often follows from them,
+        so only they are judged: the first of each kind is shrunk."""
+        found = list(self.explained.unexplained(trees.compare(lines, kernel, answered)))
+        for difference in found[:3]:
+            signature = difference.signature()
+            if signature not in self.seen:
+                if not self.examine(difference, lines, emulator):
+                    print(f"timing: {difference}", flush=True)
+                    continue
+                self.seen[signature] = 0
+            self.seen[signature] += 1
+            self.unexplained += 1
+
+    def examine(self, difference, lines, emulator):
+        """Keeps the shortest trace; false where the difference does not show again."""
         signature = difference.signature()
-        if signature in seen:
-            seen[signature][0] += 1
-            count += 1
-            continue
-        shrinker = Shrinker(trees.REAL, emulator.tree, explained)
+        shrinker = Shrinker((trees.REAL, emulator.tree), self.granted, self.explained)
         trace = shrinker.shrink(lines[1:difference.number + 1], signature)
         if not trace:
-            print(f"timing: {difference}", flush=True)
-            continue
+            return False
         again, answers = shrinker.differences(trace)
         again = [d for d in again if d.signature() == signature] or [difference]
-        seen[signature] = [1, trace]
-        count += 1
-        name = f"found-{len(seen):03}"
+        name = f"found-{len(self.seen) + 1:03}"
         traces.save(WORK / f"{name}.trace", str(again[0]), trace, answers[1:])
         print(f"{name}: {again[0]}\n  trace: {'; '.join(trace)}", flush=True)
-    return count
+        return True
 
 
 def speed_up():
@@ -89,22 +101,18 @@ def speed_up():
 
 def inside(args):
     speed_up()
-    explained = trees.Explained()
-    seen, operations, unexplained = {}, 0, 0
-    version = None if args.kernel == "6.12" else args.kernel
+    comparison = Comparison(None if args.kernel == "6.12" else args.kernel)
     start = time.monotonic()
     for seed in args.seeds:
-        more, found = check_seed(seed, version, explained, seen)
-        operations += more
-        unexplained += found
-    print(f"== {os.uname().release}: {len(args.seeds)} seeds, {operations} operations on each "
-          f"side, {time.monotonic() - start:.0f} s")
-    for reason, count in sorted(explained.counts.items()):
+        comparison.check_seed(seed)
+    print(f"== {os.uname().release}: {len(args.seeds)} seeds, {comparison.operations} operations on "
+          f"each side, {time.monotonic() - start:.0f} s")
+    for reason, count in sorted(comparison.explained.counts.items()):
         print(f"explained {count:6} {reason}")
-    for signature, (count, _) in sorted(seen.items()):
+    for signature, count in sorted(comparison.seen.items()):
         print(f"UNEXPLAINED {count:4} {' '.join(filter(None, signature))}")
-    print(f"{unexplained} unexplained differences of {len(seen)} kinds")
-    return unexplained > 0
+    print(f"{comparison.unexplained} unexplained differences of {len(comparison.seen)} kinds")
+    return comparison.unexplained > 0
 
 
 def main():

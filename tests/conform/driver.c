@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * driver ROOT [SETTLE_US]: runs the script on its input in a cgroup of its own below ROOT, and
+ * driver ROOT SETTLE_US CONTROLLER...: runs the script on its input in a cgroup of its own below ROOT, and
  * answers each line with one line, so that the answers of two trees can be compared. "episode
  * NAME" begins a new tree, with new tasks. Writes no pid that is not its own child's.
  */
@@ -41,22 +41,13 @@ static void close_held(struct driver *driver)
 	}
 }
 
-/* All controllers that there are, each by itself since one may be refused. */
-static void grant_all(const char *dir)
+/* Each controller by itself since one may be refused. */
+static void grant(const char *dir, char **controllers)
 {
-	char path[2048], text[512] = "", word[64], *name, *rest;
-	ssize_t size;
-	int fd;
+	char word[64];
 
-	snprintf(path, sizeof(path), "%s/cgroup.controllers", dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[size > 0 ? size : 0] = '\0';
-	for (name = strtok_r(text, " \n", &rest); name; name = strtok_r(NULL, " \n", &rest)) {
-		snprintf(word, sizeof(word), "+%s", name);
+	for (; *controllers; controllers++) {
+		snprintf(word, sizeof(word), "+%s", *controllers);
 		put(dir, "cgroup.subtree_control", word);
 	}
 }
@@ -143,20 +134,20 @@ int main(int argc, char **argv)
 	static struct driver driver;
 	static char line[1 << 16];
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: driver ROOT [SETTLE_US] <SCRIPT\n");
+	if (argc < 3) {
+		fprintf(stderr, "usage: driver ROOT SETTLE_US CONTROLLER... <SCRIPT\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	memset(driver.held, -1, sizeof(driver.held));
-	driver.settle_us = argc > 2 ? atol(argv[2]) : 0;
+	driver.settle_us = atol(argv[2]);
 	snprintf(driver.root, sizeof(driver.root), "%s/conform", argv[1]);
-	grant_all(argv[1]);
+	grant(argv[1], argv + 3);
 	if (mkdir(driver.root, 0755) && errno != EEXIST) {
 		perror(driver.root);
 		return 2;
 	}
-	grant_all(driver.root);
+	grant(driver.root, argv + 3);
 	while (fgets(line, sizeof(line), stdin))
 		run_line(&driver, line);
 	end_episode(&driver);

@@ -6,16 +6,16 @@ import trees
 class Shrinker:
     """Replays parts of an episode on both sides, in fresh trees."""
 
-    def __init__(self, real, emulator, explained, budget=120):
-        self.real, self.emulator, self.explained = real, emulator, explained
+    def __init__(self, sides, granted, explained, budget=120):
+        self.sides, self.granted, self.explained = sides, granted, explained
         self.budget = budget
         self.serial = 0
 
     def differences(self, lines, settle=trees.SETTLE_US * 4):
         self.serial += 1
         script = [f"episode r{self.serial}", *lines]
-        kernel = trees.answers(self.real, script, settle)
-        emulator = trees.answers(self.emulator, script, settle)
+        kernel, emulator = (trees.answers(side, script, self.granted, settle)
+                            for side in self.sides)
         return list(self.explained.unexplained(trees.compare(script, kernel, emulator))), kernel
 
     def shows(self, lines, signature):

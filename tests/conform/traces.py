@@ -29,7 +29,8 @@ def check(path, tree, side, explained):
     """What is not as the file says."""
     lines, wanted = load(path)
     name = path.stem.replace(" ", "-")
-    got = trees.answers(tree, [f"episode {name}", *lines], trees.SETTLE_US * 4)[1:]
+    got = trees.answers(tree, [f"episode {name}", *lines], trees.controllers(tree),
+                        trees.SETTLE_US * 4)[1:]
     differences = trees.compare(lines, wanted, got)
     if side == "emulator":
         differences = explained.unexplained(differences)

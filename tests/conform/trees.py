@@ -53,10 +53,14 @@ class Emulator:
         self.log.close()
 
 
-def answers(tree, lines, settle=SETTLE_US):
+def controllers(tree):
+    return Path(tree, "cgroup.controllers").read_text().split()
+
+
+def answers(tree, lines, granted, settle=SETTLE_US):
     """What a tree answers to the lines of a script."""
     try:
-        done = subprocess.run([DRIVER, tree, str(settle)], input="\n".join(lines) + "\n",
+        done = subprocess.run([DRIVER, tree, str(settle), *granted], input="\n".join(lines) + "\n",
                               stdout=subprocess.PIPE, text=True, check=False,
                               timeout=(60 + len(lines) / 20) * SLOW)
     except subprocess.TimeoutExpired as timeout:
