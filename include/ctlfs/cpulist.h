@@ -16,6 +16,8 @@ struct cpulist {
 
 /* Ends at a newline after a region. -EINVAL; -ERANGE from CPUS_MAX on, -EOVERFLOW from 2^32 on. */
 int cpulist_parse(const char *text, struct cpulist *ret_list);
+/* The same where numbers are below end: 1..CPUS_MAX. */
+int cpulist_parse_below(const char *text, unsigned end, struct cpulist *ret_list);
 void cpulist_show(const struct cpulist *list, struct buf *out); /* "0-2,7", without a newline */
 unsigned cpulist_count(const struct cpulist *list);
 bool cpulist_has(const struct cpulist *list, unsigned cpu);

@@ -24,10 +24,18 @@ struct emul_config {
 	gid_t gid;
 	uint64_t sample_ns; /* how old usage may be that is read; 0: sampled for each read */
 	bool spread; /* keep members on as many CPUs as cpu.max pays for (sched_setaffinity) */
+	/* What the machine has: words with blanks between, read by emul_new() only. NULL: none. */
+	const char *devices; /* block devices: "MAJ:MIN", "MAJ:MIN/mq" if io.cost.* may be set */
+	const char *misc; /* of the misc controller: "NAME=CAPACITY" */
+	const char *rdma; /* names of devices */
+	const char *dmem; /* regions of device memory: "NAME=BYTES"; from EMUL_6_18 on */
+	/* What the kernel is built with: "memory", "memory/v1" of one that cgroup v1 has taken.
+	 * NULL: all controllers of its version. */
+	const char *controllers;
 };
 
-/* A new hierarchy with just the root, controllers cpu, memory and pids available. -ENOMEM, or what
- * the task source answered. Emulates 6.12. */
+/* A new hierarchy with just the root. -ENOMEM, -EINVAL for words of config that are none, or what
+ * the task source answered. */
 int emul_new(const struct emul_config *config, struct tree **ret_tree);
 
 /* Runs what is due by the clock of the task source: throttling, growth over limits, pressure. Gives

@@ -29,9 +29,11 @@ int parse_int(const char *raw, int base, int *ret_value);
 int parse_memory(const char *stripped, uint64_t *ret_bytes);
 
 /* Pieces of a text; *text moves behind what was taken. parse_memparse() is memparse(): a number mod
- * 2^64 and a suffix, both optional. parse_scan() is sscanf()'s %llu: white space, decimal digits
+ * 2^64 and a suffix, both optional; parse_number() is simple_strtoull() to base 0: the same without
+ * a suffix. parse_scan() is sscanf()'s %llu: white space, decimal digits
  * mod 2^64; -EINVAL without a digit, with *text untouched. */
 uint64_t parse_memparse(const char **text);
+uint64_t parse_number(const char **text);
 int parse_scan(const char **text, uint64_t *ret_value);
 
 /* "256M", "1.5" and such on ctlfs' own command line; stricter than the kernel's: no empty text, no

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "ctlfs/cpulist.h"
+
 struct tasks;
 
 /* A tag: magic (16 bits), instance of the emulator (16 bits, not 0), number of a cgroup (32 bits).
@@ -73,6 +75,8 @@ struct tasks_ops {
 	uint64_t (*now)(struct tasks *t);
 	/* CPUs of the machine, at least 1. */
 	unsigned (*cpus)(struct tasks *t);
+	/* Their numbers. */
+	void (*cpu_list)(struct tasks *t, struct cpulist *ret_cpus);
 
 	/* A number that differs from the last one if any process may have been born in between. */
 	int (*births)(struct tasks *t, uint64_t *ret_births);
@@ -96,8 +100,11 @@ struct tasks_ops {
 	/* Sends sig to the process, if it is still the one that started at start. -ESRCH, -EPERM.
 	 */
 	int (*kill)(struct tasks *t, pid_t pid, uint64_t start, int sig);
-	/* Keeps all threads of the process on the first count CPUs; 0: on all. -ESRCH, -EPERM. */
-	int (*spread)(struct tasks *t, pid_t pid, unsigned count);
+	/* Thread tid of process pid, or 0: all its threads, may run on now after was. One that is on
+	 * a part of was has chosen so, and stays on what now has of it, if anything. -ESRCH,
+	 * -EPERM. */
+	int (*set_cpus)(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
+			const struct cpulist *now);
 
 	/* Who is told of exits. NULL: nobody; returns only when no call is under way. Must not be
 	 * called with a lock held that exited takes. */

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 struct region {
+	unsigned end; /* of all regions */
 	unsigned first, last;
 	unsigned used, group;
 };
@@ -25,13 +26,13 @@ static bool region_end(char c)
 }
 
 /* A number at *s, which moves behind it. Numbers of 2^32 and more are -EOVERFLOW. */
-static int number(const char **s, unsigned *ret_value)
+static int number(const char **s, unsigned end, unsigned *ret_value)
 {
 	uint64_t value = 0;
 
 	if (**s == 'N') {
 		(*s)++;
-		*ret_value = CPUS_MAX - 1;
+		*ret_value = end - 1;
 		return 0;
 	}
 	if (**s < '0' || **s > '9')
@@ -53,10 +54,10 @@ static int bounds(const char **s, struct region *r)
 	if (!strncasecmp(*s, "all", 3)) {
 		*s += 3;
 		r->first = 0;
-		r->last = CPUS_MAX - 1;
+		r->last = r->end - 1;
 		return 0;
 	}
-	error = number(s, &r->first);
+	error = number(s, r->end, &r->first);
 	if (error)
 		return error;
 	r->last = r->first;
@@ -65,7 +66,7 @@ static int bounds(const char **s, struct region *r)
 	if (**s != '-')
 		return -EINVAL;
 	(*s)++;
-	return number(s, &r->last);
+	return number(s, r->end, &r->last);
 }
 
 static int region(const char **s, struct region *r)
@@ -74,32 +75,32 @@ static int region(const char **s, struct region *r)
 
 	if (error)
 		return error;
-	r->used = r->group = 1;
+	r->used = r->group = r->last + 1; /* all; none for UINT_MAX, as in the kernel */
 	if (!region_end(**s)) {
 		if (**s != ':')
 			return -EINVAL;
 		(*s)++;
-		error = number(s, &r->used);
+		error = number(s, r->end, &r->used);
 		if (error)
 			return error;
 		if (**s != '/')
 			return -EINVAL;
 		(*s)++;
-		error = number(s, &r->group);
+		error = number(s, r->end, &r->group);
 		if (error)
 			return error;
 	}
 	if (r->first > r->last || !r->group || r->used > r->group)
 		return -EINVAL;
-	return r->last >= CPUS_MAX ? -ERANGE : 0;
+	return r->last >= r->end ? -ERANGE : 0;
 }
 
-int cpulist_parse(const char *text, struct cpulist *ret_list)
+int cpulist_parse_below(const char *text, unsigned end, struct cpulist *ret_list)
 {
 	struct cpulist list = { 0 };
 
 	for (;;) {
-		struct region r;
+		struct region r = { .end = end };
 		int error;
 
 		while (separator(*text))
@@ -118,6 +119,11 @@ int cpulist_parse(const char *text, struct cpulist *ret_list)
 	}
 	*ret_list = list;
 	return 0;
+}
+
+int cpulist_parse(const char *text, struct cpulist *ret_list)
+{
+	return cpulist_parse_below(text, CPUS_MAX, ret_list);
 }
 
 void cpulist_show(const struct cpulist *list, struct buf *out)

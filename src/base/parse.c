@@ -134,6 +134,14 @@ uint64_t parse_memparse(const char **text)
 	return d.value << shift;
 }
 
+uint64_t parse_number(const char **text)
+{
+	struct digits d = digits(*text, 0);
+
+	*text = d.end;
+	return d.value;
+}
+
 int parse_scan(const char **text, uint64_t *ret_value)
 {
 	const char *s = *text;

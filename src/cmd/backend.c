@@ -12,6 +12,7 @@
 
 #include "ctlfs/cleanup.h"
 #include "ctlfs/emul.h"
+#include "ctlfs/host.h"
 #include "ctlfs/kernel.h"
 #include "ctlfs/tasks.h"
 #include "ctlfs/view.h"
@@ -28,6 +29,22 @@ int option_backend(const struct option_row *row, const char *text, void *field)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(text, names[i]) == 0) {
 			*(enum backend_kind *)field = (enum backend_kind)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int option_emulate(const struct option_row *row, const char *text, void *field)
+{
+	static const char *const names[] = {
+		[EMUL_6_12] = "6.12", [EMUL_6_1] = "6.1", [EMUL_6_18] = "6.18",
+	};
+
+	(void)row;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*(enum emul_version *)field = (enum emul_version)i;
 			return 0;
 		}
 	}
@@ -68,14 +85,21 @@ int backend_open_kernel(struct backend *b, const char *dir)
 	return r < 0 ? r : open_view(b);
 }
 
-int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread)
+int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread)
 {
-	struct emul_config config = { .uid = uid, .gid = gid, .sample_ns = SAMPLE_NS,
-				      .spread = spread };
+	cleanup_buf struct buf devices = { 0 };
+	struct emul_config config = {
+		.version = o->version, .uid = geteuid(), .gid = getegid(), .sample_ns = SAMPLE_NS,
+		.spread = spread,
+	};
 	int r;
 
 	*b = (struct backend){ .name = "emulator" };
 	allow_descriptors();
+	r = host_devices(&devices);
+	if (r < 0)
+		return r;
+	config.devices = buf_text(&devices);
 	r = tasks_new(&b->tasks);
 	if (r < 0)
 		return r;

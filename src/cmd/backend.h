@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "ctlfs/buf.h"
+#include "ctlfs/emul.h"
 #include "ctlfs/tree.h"
 #include "options.h"
 
@@ -16,6 +17,14 @@ enum backend_kind { BACKEND_AUTO, BACKEND_KERNEL, BACKEND_EMULATOR };
 
 option_parse option_backend; /* enum backend_kind */
 #define BACKEND_EXPECTED "kernel, emulator or auto"
+
+/* What of the emulator can be chosen. */
+struct emulator_options {
+	enum emul_version version;
+};
+
+option_parse option_emulate; /* enum emul_version */
+#define EMULATE_EXPECTED "6.1, 6.12 or 6.18"
 
 /* What auto wants of a cgroup before it takes the kernel. */
 #define BACKEND_CONTROLLERS "cpu memory pids"
@@ -29,7 +38,8 @@ struct backend {
 
 /* Both start threads: not before the last fork. On failure the reason is noted and nothing open. */
 int backend_open_kernel(struct backend *b, const char *dir);
-int backend_open_emulator(struct backend *b, uid_t uid, gid_t gid, bool spread);
+/* For the one who calls. spread: its members stay on as many CPUs as cpu.max pays for. */
+int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread);
 void backend_close(struct backend *b);
 
 /* Appends the directory that --root means: a cgroup's path below the mount of cgroup2, or an

@@ -24,6 +24,7 @@
 #define SPIN_ROW_END \
 	FIELD(spin), .max = 10000, .expected = "a number of microseconds up to 10000"
 #define BACKEND_ROW_END FIELD(backend), .expected = BACKEND_EXPECTED
+#define EMULATE_ROW_END FIELD(emulator.version), .expected = EMULATE_EXPECTED
 #define ROOT_ROW_END FIELD(root), .expected = "a cgroup such as /system.slice"
 
 /* The words of -o. Those without a parser mean something to mount(8), or to nobody any more. */
@@ -37,6 +38,7 @@ static const struct option_row list_rows[] = {
 	  .expected = "a number up to 64 (0: by the number of CPUs)", .help = "" },
 	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .help = "" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
+	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .help = "" },
 	{ "defaults" }, { "auto" }, { "noauto" }, { "nofail" }, { "_netdev" }, { "comment" },
 	{ "user" }, { "nouser" }, { "users" }, { "owner" }, { "group" }, { "nonempty" },
 	{ "suid" }, { "nosuid" }, { "dev" }, { "nodev" }, { "exec" }, { "noexec" },
@@ -65,12 +67,14 @@ static const struct option_row rows[] = {
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END,
 	  .help = "kernel backend: show the tree below this cgroup (its path below the mount of "
 		  "cgroup2, or an absolute directory) instead of the whole" },
+	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .preset = "6.12",
+	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
 	{ "foreground", 'f', NULL, option_switch, FIELD(foreground),
 	  .help = "stay in the foreground" },
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
 	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
-		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP; generic "
-		  "options of mount(8) are accepted" },
+		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, "
+		  "emulate=VERSION; generic options of mount(8) are accepted" },
 	{ NULL },
 };
 
@@ -195,7 +199,7 @@ static int serve(const struct plan *plan)
 	if (plan->dir)
 		r = backend_open_kernel(&b, plan->dir);
 	else
-		r = backend_open_emulator(&b, geteuid(), getegid(), false);
+		r = backend_open_emulator(&b, &plan->o->emulator, false);
 	if (r < 0)
 		return complain(plan->dir ? plan->dir : "emulator", r);
 	r = server_mount(&config, &fd);

@@ -62,6 +62,9 @@ static const struct option_row rows[] = {
 	  .preset = "auto",
 	  .help = "kernel: limits are enforced by a real cgroup v2; emulator: they are shown and "
 		  "accounted; auto: the kernel where it can be had" },
+	{ "emulate", 0, "VERSION", option_emulate, FIELD(emulator.version),
+	  .expected = EMULATE_EXPECTED, .preset = "6.12",
+	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
 	{ NULL },
 };
 

@@ -25,6 +25,7 @@
 
 struct run_options {
 	enum backend_kind backend;
+	struct emulator_options emulator;
 	struct optional memory, swap, cpus, pids;
 	const char *cpuset; /* or NULL */
 	char **sets; /* copies of the FILE=VALUE, the '=' replaced by a NUL */

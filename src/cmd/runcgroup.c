@@ -232,16 +232,19 @@ static int new_on_kernel(struct run_cgroup *c, const char *needed)
 	return r;
 }
 
-static int new_on_emulator(struct run_cgroup *c)
+static int new_on_emulator(const struct run_options *o, struct run_cgroup *c)
 {
-	struct tree *t;
-	int r = backend_open_emulator(&c->backend, geteuid(), getegid(), true);
+	cleanup_buf struct buf asked = { 0 };
+	int r = backend_open_emulator(&c->backend, &o->emulator, true);
 
 	if (r < 0)
 		return r;
-	t = c->backend.tree;
 	snprintf(c->name, sizeof c->name, "run");
-	r = tree_write(t, TREE_ROOT, "cgroup.subtree_control", "+cpu +memory +pids");
+	asked_controllers(o, &asked);
+	/* What cannot be enabled has no files: who sets one is told so. */
+	enable(c->backend.tree, TREE_ROOT, buf_text(&asked));
+	why_take();
+	r = buf_error(&asked);
 	if (r == 0)
 		r = make_child(c, TREE_ROOT);
 	if (r < 0)
@@ -255,7 +258,7 @@ static int new_on_either(const struct run_options *o, struct run_cgroup *c)
 	int r;
 
 	if (o->backend == BACKEND_EMULATOR)
-		return new_on_emulator(c);
+		return new_on_emulator(o, c);
 	if (o->backend == BACKEND_AUTO)
 		buf_adds(&needed, BACKEND_CONTROLLERS);
 	asked_controllers(o, &needed);
@@ -269,7 +272,7 @@ static int new_on_either(const struct run_options *o, struct run_cgroup *c)
 		return 0;
 	}
 	snprintf(c->notice, sizeof c->notice, "backend emulator: %s", why_take());
-	return new_on_emulator(c);
+	return new_on_emulator(o, c);
 }
 
 static int set_file(struct run_cgroup *c, const char *option, const char *file, const char *text)

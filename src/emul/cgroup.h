@@ -79,6 +79,8 @@ int file_open(struct emul *e, const struct caller *who, uint64_t node, struct tr
 uint16_t control_of(const struct cgroup *cg);
 void control_show(uint16_t mask, struct buf *out);
 void control_exit(struct cgroup *cg); /* a removed one's */
+/* One that is being removed, or is now forgotten (by is 1, -1), in cgroup.stat of those above. */
+void control_dying(struct cgroup *cg, int by);
 /* Makes the state of cg alone agree with control_of(). -EEXIST, -ENOMEM with nothing changed. */
 int control_apply(struct cgroup *cg, const struct caller *who);
 int control_write(struct emul_open *f, const struct caller *who, char *text);
@@ -114,6 +116,7 @@ struct member {
 	bool watched; /* the task source tells when it exits */
 	bool stopped; /* kept stopped: by us, or it was found so */
 	bool cont; /* by us: to be continued when thawed */
+	uint64_t *cpus; /* affinity.c: what was asked for last, NULL: all */
 	uint64_t killed; /* the round of cgroup.kill that has signalled it */
 };
 
@@ -168,6 +171,7 @@ struct placed {
 	pid_t tid;
 	struct member *process;
 	struct cgroup *cg;
+	uint64_t *cpus; /* as a member's */
 	struct placed *next, *prev; /* in cg->placed_first .. placed_last */
 	UT_hash_handle hh; /* emul->placed */
 };
@@ -193,11 +197,11 @@ void threads_prune(struct emul *e); /* forgets threads that have ended */
 
 int migrate_write_procs(struct emul_open *f, const struct caller *who, char *text);
 int migrate_write_threads(struct emul_open *f, const struct caller *who, char *text);
-void member_spread(struct member *m); /* on as many CPUs as its cgroup pays for */
 
 /* --- signal.c: freeze and kill --- */
 
 int freeze_set(struct cgroup *cg, bool freeze);
+uint64_t frozen_time(const struct cgroup *cg); /* ns: how long it was to be frozen so far */
 void freeze_member(struct member *m); /* stops or continues it as its cgroup demands */
 int kill_all(struct cgroup *cg);
 

@@ -20,7 +20,7 @@ uint16_t control_of(const struct cgroup *cg)
 	for (int i = 0; i < CTRL_COUNT; i++) {
 		const struct controller *c = emul_controllers[i];
 
-		if (!c || (cg->threaded && !c->threaded))
+		if (!emul_has(cg->emul, i) || c->implicit || (cg->threaded && !c->threaded))
 			continue;
 		if (cgroup_is_root(cg) || (cg->parent->subtree_control & BIT_OF(i)))
 			mask |= (uint16_t)BIT_OF(i);
@@ -58,7 +58,7 @@ static int css_new(struct cgroup *cg, int ctrl, const struct caller *who)
 		return refuse(EEXIST,
 			      "the child cgroup \"%s\" of \"%s\" has the name of a file of %s",
 			      name, cg->name, c->name);
-	css = calloc(1, c->css_size);
+	css = calloc(1, c->css_size + (c->css_extra ? c->css_extra(cg) : 0));
 	if (!css)
 		return -ENOMEM;
 	css->serial = ++cg->emul->next_serial;
@@ -127,6 +127,20 @@ int control_apply(struct cgroup *cg, const struct caller *who)
 	return r;
 }
 
+void control_dying(struct cgroup *cg, int by)
+{
+	for (int i = 0; by > 0 && i < CTRL_COUNT; i++) {
+		if (cg->css[i] || (emul_has(cg->emul, i) && emul_controllers[i]->implicit))
+			cg->dying_css |= (uint16_t)BIT_OF(i);
+	}
+	for (struct cgroup *up = cg->parent; up; up = up->parent) {
+		for (int i = 0; i < CTRL_COUNT; i++) {
+			if (cg->dying_css & BIT_OF(i))
+				up->nr_dying_css[i] += (unsigned)by;
+		}
+	}
+}
+
 void control_exit(struct cgroup *cg)
 {
 	css_drop(cg, UINT16_MAX);
@@ -137,16 +151,16 @@ struct change {
 	uint16_t enable, disable;
 };
 
-static int ctrl_find(const char *name)
+static int ctrl_find(const struct emul *e, const char *name)
 {
 	for (int i = 0; i < CTRL_COUNT; i++) {
-		if (!strcmp(emul_ctrl_names[i], name))
+		if (((e->machine.known >> i) & 1) && !strcmp(emul_ctrl_names[i], name))
 			return i;
 	}
 	return -1;
 }
 
-static int parse_change(char *text, struct change *ret_change)
+static int parse_change(const struct emul *e, char *text, struct change *ret_change)
 {
 	struct change change = { 0 };
 	char *token;
@@ -159,9 +173,9 @@ static int parse_change(char *text, struct change *ret_change)
 			continue;
 		if (*token != '+' && *token != '-')
 			return refuse(EINVAL, "\"%s\" begins neither with + nor with -", token);
-		ctrl = ctrl_find(token + 1);
+		ctrl = ctrl_find(e, token + 1);
 		if (ctrl < 0)
-			return refuse(EINVAL, "\"%s\" is no controller of cgroup v2", token + 1);
+			return refuse(EINVAL, "\"%s\" is no controller of this kernel", token + 1);
 		if (*token == '+') {
 			change.enable |= (uint16_t)BIT_OF(ctrl);
 			change.disable &= (uint16_t)~BIT_OF(ctrl);
@@ -196,8 +210,9 @@ static int reduce_change(const struct cgroup *cg, struct change *change)
 		if ((change->enable & BIT_OF(i)) && !(granted & BIT_OF(i)))
 			return refuse(ENOENT, "%s is not in cgroup.controllers: %s",
 				      emul_ctrl_names[i],
-				      emul_controllers[i] ? "the parent's subtree_control lacks it"
-							  : "it is not available here");
+				      emul_has(cg->emul, i) ?
+					      "the parent's subtree_control lacks it" :
+					      "it is not available here");
 		if (!(change->disable & BIT_OF(i)))
 			continue;
 		user = child_using(cg, i);
@@ -263,7 +278,7 @@ int control_write(struct emul_open *f, const struct caller *who, char *text)
 	struct cgroup *cg = f->cg;
 	uint16_t before = cg->subtree_control;
 	struct change change = { 0 };
-	int r = parse_change(text, &change);
+	int r = parse_change(cg->emul, text, &change);
 
 	if (r == 0)
 		r = reduce_change(cg, &change);
@@ -276,5 +291,7 @@ int control_write(struct emul_open *f, const struct caller *who, char *text)
 	r = apply_children(cg, change.enable, change.disable, who);
 	if (r < 0)
 		cg->subtree_control = before;
+	else if (change.disable & BIT_OF(CTRL_CPUSET))
+		emul_affinity(cg); /* members have the CPUs of cg itself again */
 	return r;
 }

@@ -154,22 +154,32 @@ static int write_max_depth(struct emul_open *f, const struct caller *who, char *
 	return parse_limit(text, &f->cg->max_depth);
 }
 
-/* A removed cgroup's controllers go with it: none of them is ever dying. */
 static int show_stat(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
 	const struct cgroup *cg = f->cg;
+	bool subsys = !emul_is(cg->emul, EMUL_6_1);
 
 	(void)reader;
 	buf_addf(out, "nr_descendants %u\n", cg->nr_descendants);
-	for (int i = 0; i < CTRL_COUNT; i++) {
-		if (emul_controllers[i])
-			buf_addf(out, "nr_subsys_%s %u\n", emul_ctrl_names[i], cg->nr_css[i]);
+	for (int i = 0; subsys && i < CTRL_COUNT; i++) {
+		if (emul_has(cg->emul, i))
+			buf_addf(out, "nr_subsys_%s %u\n", emul_ctrl_names[i],
+				 emul_controllers[i]->implicit ? cg->nr_descendants + 1 :
+								 cg->nr_css[i]);
 	}
 	buf_addf(out, "nr_dying_descendants %u\n", cg->nr_dying);
-	for (int i = 0; i < CTRL_COUNT; i++) {
-		if (emul_controllers[i])
-			buf_addf(out, "nr_dying_subsys_%s 0\n", emul_ctrl_names[i]);
+	for (int i = 0; subsys && i < CTRL_COUNT; i++) {
+		if (emul_has(cg->emul, i))
+			buf_addf(out, "nr_dying_subsys_%s %u\n", emul_ctrl_names[i],
+				 cg->nr_dying_css[i]);
 	}
+	return 0;
+}
+
+static int show_stat_local(struct emul_open *f, const struct caller *reader, struct buf *out)
+{
+	(void)reader;
+	buf_addf(out, "frozen_usec %llu\n", (unsigned long long)(frozen_time(f->cg) / 1000));
 	return 0;
 }
 
@@ -246,5 +256,7 @@ const struct emul_file core_files[] = {
 	  .read_u64 = read_freeze },
 	{ "cgroup.kill", 0200, ROW_NOT_ON_ROOT | EMUL_MEMBERS, NULL, write_kill },
 	{ "cgroup.pressure", 0644, 0, NULL, write_pressure, .read_u64 = read_pressure },
+	{ "cgroup.stat.local", 0444, ROW_NOT_ON_ROOT, show_stat_local, NULL,
+	  .not_in = EMUL_BIT(EMUL_6_1) | EMUL_BIT(EMUL_6_12) },
 	{ 0 },
 };

@@ -93,7 +93,7 @@ static uint64_t weight_read(struct cgroup *cg)
 {
 	int weight = (cpu_of(cg)->shares * WEIGHT_DEFAULT + SHARES_DEFAULT / 2) / SHARES_DEFAULT;
 
-	if (weight < WEIGHT_MIN)
+	if (weight < WEIGHT_MIN && !emul_is(cg->emul, EMUL_6_1)) /* idle */
 		return WEIGHT_MIN;
 	return (uint64_t)(weight > WEIGHT_MAX ? WEIGHT_MAX : weight);
 }
@@ -260,10 +260,11 @@ static int stat_show(struct emul_open *f, const struct caller *reader, struct bu
 	(void)reader;
 	if (error)
 		return error;
-	buf_addf(out, "usage_usec %llu\nuser_usec %llu\nsystem_usec %llu\nnice_usec %llu\n",
+	buf_addf(out, "usage_usec %llu\nuser_usec %llu\nsystem_usec %llu\n",
 		 (unsigned long long)((u.user_ns + u.system_ns) / USEC),
-		 (unsigned long long)(u.user_ns / USEC), (unsigned long long)(u.system_ns / USEC),
-		 (unsigned long long)(u.nice_ns / USEC));
+		 (unsigned long long)(u.user_ns / USEC), (unsigned long long)(u.system_ns / USEC));
+	if (!emul_is(f->cg->emul, EMUL_6_1))
+		buf_addf(out, "nice_usec %llu\n", (unsigned long long)(u.nice_ns / USEC));
 	if (cpu_of(f->cg))
 		buf_adds(out, "nr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"
 			      "nr_bursts 0\nburst_usec 0\n");
@@ -280,7 +281,10 @@ static int stat_local_show(struct emul_open *f, const struct caller *reader, str
 
 const struct emul_file cpu_base_files[] = {
 	{ .name = "cpu.stat", .mode = 0444, .flags = EMUL_USAGE, .show = stat_show },
-	{ .name = "cpu.stat.local", .mode = 0444, .show = stat_local_show },
+	{ .name = "cpu.stat.local",
+	  .mode = 0444,
+	  .not_in = EMUL_BIT(EMUL_6_1),
+	  .show = stat_local_show },
 	{ 0 },
 };
 

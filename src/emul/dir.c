@@ -56,6 +56,7 @@ void cgroup_put(struct cgroup *cg)
 	while (cg && --cg->refs == 0) {
 		struct cgroup *parent = cg->parent;
 
+		control_dying(cg, -1);
 		for (struct cgroup *up = parent; up; up = up->parent)
 			up->nr_dying--;
 		cgroup_free(cg);
@@ -197,6 +198,7 @@ int cgroup_mkdir(struct cgroup *parent, const struct caller *who, const char *na
 	cg->gid = who->gid;
 	cg->mode = mode & 01777 & ~who->umask; /* as vfs_mkdir(): no set-id bits */
 	cg->e_freeze = cg->frozen = parent->e_freeze;
+	cg->frozen_since = emul_now(e);
 	r = cgroup_settle(cg, who);
 	if (r < 0)
 		return r;
@@ -212,6 +214,7 @@ int cgroup_rmdir(struct cgroup *cg)
 		return refuse(EBUSY, "%u tasks are in the cgroup or below it", cg->nr_tasks);
 	if (cg->children)
 		return refuse(EBUSY, "the cgroup has %u children", HASH_COUNT(cg->children));
+	control_dying(cg, 1);
 	control_exit(cg);
 	cgroup_unlink(cg);
 	for (struct cgroup *up = cg->parent; up; up = up->parent) {

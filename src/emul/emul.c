@@ -334,6 +334,7 @@ static void op_destroy(struct tree *t)
 	members_free(e);
 	cgroup_free_all(e);
 	timers_free(e);
+	machine_free(&e->machine);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -361,6 +362,17 @@ static uint16_t new_instance(void)
 	return instance;
 }
 
+/* Numbers without a CPU below the last are taken for CPUs that are offline. */
+static void find_cpus(struct emul *e)
+{
+	struct tasks *t = e->config.tasks;
+
+	t->ops->cpu_list(t, &e->cpus);
+	for (int cpu = cpulist_next(&e->cpus, -1); cpu >= 0; cpu = cpulist_next(&e->cpus, cpu))
+		e->n_cpus = (unsigned)cpu + 1;
+	e->cpu_words = (e->n_cpus + 63) / 64;
+}
+
 int emul_new(const struct emul_config *config, struct tree **ret_tree)
 {
 	cleanup_free struct emul *e = calloc(1, sizeof *e);
@@ -373,11 +385,16 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->tree.exclusive = true;
 	e->config = *config;
 	e->instance = new_instance();
+	find_cpus(e);
 	r = config->tasks->ops->births(config->tasks, &births);
 	if (r == 0)
+		r = machine_new(config, &e->machine);
+	if (r == 0)
 		r = cgroup_new_root(e, &e->root);
-	if (r < 0)
+	if (r < 0) {
+		machine_free(&e->machine);
 		return r;
+	}
 	pthread_mutex_init(&e->lock, NULL);
 	config->tasks->ops->on_exit(config->tasks, members_on_exit, e);
 	r = config->clock ? ticker_start(e) : 0;

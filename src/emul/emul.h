@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 #include "ctlfs/buf.h"
+#include "ctlfs/cpulist.h"
 #include "ctlfs/emul.h"
 #include "ctlfs/row.h"
 #include "ctlfs/tasks.h"
@@ -94,6 +95,7 @@ enum emul_slot {
 	SLOT_CPU_BASE = 32,
 	SLOT_CPU = 36,
 	SLOT_CPUSET = 48,
+	SLOT_CPUSET_PARTITION = SLOT_CPUSET + 4,
 	SLOT_IO = 64,
 	SLOT_MEMORY = 80,
 	SLOT_MEMORY_EVENTS = SLOT_MEMORY + 6, /* and .local */
@@ -103,6 +105,7 @@ enum emul_slot {
 	SLOT_PIDS_EVENTS = SLOT_PIDS + 3, /* and .local */
 	SLOT_RDMA = 168,
 	SLOT_MISC = 172,
+	SLOT_MISC_EVENTS = SLOT_MISC + 1, /* and .local */
 	SLOT_DMEM = 184,
 	SLOT_PRESSURE = 192,
 	SLOT_END = 255,
@@ -116,12 +119,18 @@ struct emul_table {
 };
 
 /* One per file of rows. core.c, cpu.c (its base files cpu.stat and cpu.stat.local exist without the
- * controller), memory.c, pids.c, pressure.c. */
+ * controller), io.c, memory.c, hugetlb.c, pids.c, rdma.c, misc.c, dmem.c, pressure.c. */
 extern const struct emul_file core_files[];
 extern const struct emul_file cpu_base_files[];
 extern const struct emul_file cpu_files[];
+extern const struct emul_file io_files[];
+extern const struct emul_file cpuset_files[];
 extern const struct emul_file memory_files[];
+extern const struct emul_file hugetlb_files[];
 extern const struct emul_file pids_files[];
+extern const struct emul_file rdma_files[];
+extern const struct emul_file misc_files[];
+extern const struct emul_file dmem_files[];
 extern const struct emul_file pressure_files[];
 
 /* An open interface file. */
@@ -150,7 +159,10 @@ struct controller {
 	const char *name;
 	enum ctrl id;
 	bool threaded; /* may be enabled in threaded cgroups */
+	bool implicit; /* in every cgroup, and not to be enabled: has neither state nor files */
+	unsigned not_in; /* EMUL_BIT() of the versions that do not have it */
 	size_t css_size; /* of its struct, which begins with struct css; handed out zeroed */
+	size_t (*css_extra)(const struct cgroup *cg); /* bytes behind it; may be NULL */
 	void (*css_init)(struct cgroup *cg, struct css *css); /* sets defaults; may be NULL */
 	void (*css_exit)(struct cgroup *cg, struct css *css); /* before it is freed; may be NULL */
 	/* cg's usage was just brought up to date (emul_usage() of it or a descendant): peaks,
@@ -158,11 +170,18 @@ struct controller {
 	void (*sampled)(struct cgroup *cg, struct css *css, const struct usage *now);
 };
 
+extern const struct controller cpuset_controller;
 extern const struct controller cpu_controller;
+extern const struct controller io_controller;
 extern const struct controller memory_controller;
+extern const struct controller perf_event_controller;
+extern const struct controller hugetlb_controller;
 extern const struct controller pids_controller;
+extern const struct controller rdma_controller;
+extern const struct controller misc_controller;
+extern const struct controller dmem_controller;
 
-/* rows.c: everything there is, NULL for controllers that are not available. */
+/* rows.c: everything there is, NULL for controllers that no version has yet. */
 extern const struct controller *const emul_controllers[CTRL_COUNT];
 extern const char *const emul_ctrl_names[CTRL_COUNT];
 extern const struct emul_table emul_tables[];
@@ -193,6 +212,8 @@ struct cgroup {
 	/* Of the subtree without the cgroup itself / with it. */
 	unsigned nr_descendants, nr_dying;
 	unsigned nr_css[CTRL_COUNT];
+	unsigned nr_dying_css[CTRL_COUNT]; /* of removed ones below it */
+	uint16_t dying_css; /* a removed one's: what it had */
 
 	uint16_t subtree_control; /* bits of enum ctrl */
 	bool threaded; /* cgroup.type was set to "threaded" */
@@ -201,6 +222,8 @@ struct cgroup {
 	bool pressure; /* cgroup.pressure */
 	bool freeze, e_freeze; /* cgroup.freeze: its own; its own or an ancestor's */
 	bool frozen, populated; /* as in cgroup.events */
+	uint64_t frozen_ns; /* how long e_freeze was set, until frozen_since if it is now */
+	uint64_t frozen_since;
 	struct css *css[CTRL_COUNT];
 
 	/* Members; members.c. */
@@ -219,8 +242,33 @@ struct cgroup {
 	struct timespec made;
 };
 
+/* --- the machine ---------------------------------------------------------------------------- */
+
+/* machine.c: things that a controller knows by name, in the order of config. */
+struct resource {
+	char *name;
+	uint64_t capacity;
+};
+
+struct resources {
+	struct resource *list;
+	size_t n;
+};
+
+struct machine {
+	uint16_t known, controllers; /* bits of enum ctrl: built in; and here, not in cgroup v1 */
+	struct resources devices; /* "MAJ:MIN"; capacity is 1 if io.cost.* may be set, else 0 */
+	struct resources misc, rdma, dmem;
+};
+
+int machine_new(const struct emul_config *config, struct machine *ret_machine);
+void machine_free(struct machine *m);
+/* Its index, -1: none. */
+int resource_find(const struct resources *r, const char *name);
+
 struct emul {
 	struct tree tree;
+	struct machine machine;
 	struct emul_config config;
 	pthread_mutex_t lock;
 	uint16_t instance; /* in tags */
@@ -241,6 +289,8 @@ struct emul {
 	uint64_t sampled_ns, sampled_moves; /* when that began, and moves then */
 	uint64_t fresh; /* the last one for which members were brought up to date */
 	uint64_t kills; /* counts writes to cgroup.kill */
+	struct cpulist cpus; /* the machine's: all below n_cpus, unless some are offline */
+	unsigned n_cpus, cpu_words;
 	struct timers timers;
 	struct ticker ticker;
 };
@@ -259,6 +309,16 @@ static inline bool cgroup_is_root(const struct cgroup *cg)
 static inline struct css *cgroup_css(const struct cgroup *cg, enum ctrl id)
 {
 	return cg->css[id];
+}
+
+static inline bool emul_has(const struct emul *e, int ctrl)
+{
+	return (e->machine.controllers >> ctrl) & 1;
+}
+
+static inline bool emul_is(const struct emul *e, enum emul_version version)
+{
+	return e->config.version == version;
 }
 
 static inline uint64_t emul_now(const struct emul *e)
@@ -289,6 +349,24 @@ void memory_event(struct cgroup *cg, enum memory_event event, uint64_t count);
 void swap_event(struct cgroup *cg, enum swap_event event, uint64_t count);
 /* pids.c: count forks were refused because of cg's own pids.max. */
 void pids_event(struct cgroup *cg, uint64_t count);
+/* ... forks of tasks in forking, because of the pids.max of limiting, itself or an ancestor. */
+void pids_refused(struct cgroup *forking, struct cgroup *limiting, uint64_t count);
+
+/* io.c: what members did on a block device, once more than before; told to cg, or the nearest
+ * ancestor that has the controller, and to all above. -ENODEV: not one of config.devices. */
+struct io_stats {
+	uint64_t rbytes, wbytes, rios, wios, dbytes, dios;
+};
+
+int io_account(struct cgroup *cg, unsigned major, unsigned minor, const struct io_stats *more);
+
+/* hugetlb.c: count faults were refused because of cg's own limit, of pages of 2 MB (0) or 1 GB (1).
+ */
+void hugetlb_event(struct cgroup *cg, unsigned size, uint64_t count);
+/* misc.c: uses so much more of a resource in cg and above: -EBUSY (an event at the one whose limit
+ * it is), -EINVAL for none that the machine has; or so much less. */
+int misc_charge(struct cgroup *cg, const char *name, uint64_t amount);
+void misc_uncharge(struct cgroup *cg, const char *name, uint64_t amount);
 
 /* pressure.c: from now on the tasks of cg stall for so many parts in a million of the time, seen in
  * cg and its ancestors. */
@@ -306,6 +384,11 @@ void emul_notify(struct cgroup *cg, unsigned slot);
 
 /* cg's cpu.max changed: members are spread anew if the configuration says so. */
 void emul_spread(struct cgroup *cg);
+/* CPUs that members of cg or below it may use changed. */
+void emul_affinity(struct cgroup *cg);
+
+/* In cpuset.c: whether to has CPUs for what comes from there. */
+bool cpuset_may_attach(const struct cgroup *from, const struct cgroup *to);
 
 /* In cpu.c: how many CPUs the cpu.max of cg and its ancestors pay for, rounded up; 0: no limit. */
 unsigned cpu_paid(const struct cgroup *cg);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "affinity.h"
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
 
@@ -147,6 +148,7 @@ static void member_free(struct member *m)
 	HASH_DEL(e->members, m);
 	e->n_members--;
 	e->n_unwatched -= !m->watched;
+	free(m->cpus);
 	free(m);
 }
 
@@ -248,13 +250,15 @@ static void apply_one(struct emul *e, const struct found_task *task)
 	if (!cg)
 		return; /* removed meanwhile: nobody's */
 	if (!m) {
-		member_add(cg, task->pid, task->start, NULL);
+		if (member_add(cg, task->pid, task->start, NULL) == 0)
+			member_affinity_found(cg->last);
 		return;
 	}
 	m->scan = e->scans;
 	if (m->cg != cg) { /* it gave itself another tag: the tag is the truth */
 		process_move(m, cg);
 		threads_drop(m);
+		member_affinity(m);
 	}
 }
 

@@ -211,15 +211,17 @@ static int zswap_writeback_write(struct emul_open *f, const struct caller *write
 	return write_bool(f, text, &memory_of(f->cg)->zswap_writeback);
 }
 
-/* One option of memory.reclaim: swappiness=N. */
-static int reclaim_option(const char *option)
+/* One option of memory.reclaim: swappiness=N, max for anonymous memory only on newer kernels. */
+static int reclaim_option(const struct emul *e, const char *option)
 {
 	static const char key[] = "swappiness=";
 	const char *number = option + strlen(key);
 	int swappiness;
 
-	if (strncmp(option, key, strlen(key)) != 0)
+	if (emul_is(e, EMUL_6_1) || strncmp(option, key, strlen(key)) != 0)
 		return refuse(EINVAL, "memory.reclaim knows no option \"%.32s\"", option);
+	if (emul_is(e, EMUL_6_18) && !strcmp(number, "max"))
+		return 0;
 	if (strpbrk(number, "+\n") || parse_int(number, 0, &swappiness) || swappiness < 0 ||
 	    swappiness > SWAPPINESS_MAX)
 		return refuse(EINVAL, "swappiness is from 0 to %d", SWAPPINESS_MAX);
@@ -232,13 +234,14 @@ static int reclaim_write(struct emul_open *f, const struct caller *writer, char 
 	const char *rest = start;
 	uint64_t pages = parse_memparse(&rest) / CTLFS_PAGE_SIZE;
 
-	(void)f;
 	(void)writer;
-	if (rest == start)
+	if (emul_is(f->cg->emul, EMUL_6_1) && !*start)
+		pages = UINT64_MAX; /* "" meant "max" */
+	else if (rest == start)
 		return refuse(EINVAL, "memory.reclaim takes a number of bytes");
 	start = parse_strip(start + (rest - start));
 	while ((option = strsep(&start, " "))) {
-		int error = *option ? reclaim_option(option) : 0;
+		int error = *option ? reclaim_option(f->cg->emul, option) : 0;
 
 		if (error)
 			return error;
@@ -372,6 +375,8 @@ static int swap_events_show(struct emul_open *f, const struct caller *reader, st
 }
 
 
+#define SINCE_6_12 .not_in = EMUL_BIT(EMUL_6_1)
+
 #define USED(file, function)                         \
 	{ .name = file,                              \
 	  .mode = 0444,                              \
@@ -381,15 +386,17 @@ static int swap_events_show(struct emul_open *f, const struct caller *reader, st
 	{ .name = file,                              \
 	  .mode = 0644,                              \
 	  .flags = ROW_NOT_ON_ROOT | EMUL_USAGE,   \
+	  SINCE_6_12,                                \
 	  .show = function##_show,                   \
 	  .write = function##_write,                 \
 	  .release = peak_release }
-#define LIMIT(file, field)                           \
+#define LIMIT(file, field, ...)                      \
 	{ .name = file,                              \
 	  .mode = 0644,                              \
 	  .flags = ROW_NOT_ON_ROOT,                  \
 	  .read_max = field##_read,                  \
-	  .write_max = field##_write }
+	  .write_max = field##_write,                \
+	  __VA_ARGS__ }
 #define EVENTS(file, function)                       \
 	{ .name = file,                              \
 	  .mode = 0444,                              \
@@ -426,13 +433,20 @@ const struct emul_file memory_files[] = {
 	EVENTS("memory.swap.events", swap_events_show),
 	{ .name = "memory.zswap.current",
 	  .mode = 0444,
+	  SINCE_6_12,
 	  .flags = ROW_NOT_ON_ROOT,
 	  .read_u64 = zswap_current_read },
-	LIMIT("memory.zswap.max", zswap_max),
+	LIMIT("memory.zswap.max", zswap_max, SINCE_6_12),
 	{ .name = "memory.zswap.writeback",
 	  .mode = 0644,
+	  SINCE_6_12,
 	  .show = zswap_writeback_show,
 	  .write = zswap_writeback_write },
+	{ .name = "memory.peak",
+	  .mode = 0444,
+	  .flags = ROW_NOT_ON_ROOT | EMUL_USAGE,
+	  .not_in = EMUL_BIT(EMUL_6_12) | EMUL_BIT(EMUL_6_18),
+	  .show = memory_peak_show },
 	{ 0 },
 };
 

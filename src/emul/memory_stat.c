@@ -32,12 +32,15 @@ static void figures_of(const struct usage *u, struct figures *ret_figures)
 }
 
 #define FIGURE(field) offsetof(struct figures, field)
+#define SINCE_6_12 .not_in = EMUL_BIT(EMUL_6_1)
+#define SINCE_6_18 .not_in = EMUL_BIT(EMUL_6_1) | EMUL_BIT(EMUL_6_12)
 
 /* The lines of memory.stat in the kernel's order; those of a node are memory.numa_stat's too. */
 static const struct {
 	const char *key;
 	bool node;
 	size_t figure; /* 0: none */
+	unsigned not_in; /* EMUL_BIT() of versions */
 } stat_lines[] = {
 	{ "anon", true, FIGURE(anon) },
 	{ "file", true, FIGURE(file) },
@@ -49,8 +52,8 @@ static const struct {
 	{ "sock", false },
 	{ "vmalloc", false },
 	{ "shmem", true, FIGURE(shmem) },
-	{ "zswap", false },
-	{ "zswapped", false },
+	{ "zswap", false, SINCE_6_12 },
+	{ "zswapped", false, SINCE_6_12 },
 	{ "file_mapped", true, FIGURE(file) },
 	{ "file_dirty", true },
 	{ "file_writeback", true },
@@ -73,18 +76,23 @@ static const struct {
 	{ "workingset_restore_anon", true },
 	{ "workingset_restore_file", true },
 	{ "workingset_nodereclaim", true },
-	{ "pgdemote_kswapd", true },
-	{ "pgdemote_direct", true },
-	{ "pgdemote_khugepaged", true },
-	{ "pgpromote_success", true },
+	{ "pgdemote_kswapd", true, SINCE_6_12 },
+	{ "pgdemote_direct", true, SINCE_6_12 },
+	{ "pgdemote_khugepaged", true, SINCE_6_12 },
+	{ "pgdemote_proactive", true, SINCE_6_18 },
+	{ "pgpromote_success", true, SINCE_6_12 },
 	{ "pgscan", false },
 	{ "pgsteal", false },
+	{ "pswpin", false, SINCE_6_18 },
+	{ "pswpout", false, SINCE_6_18 },
 	{ "pgscan_kswapd", false },
 	{ "pgscan_direct", false },
-	{ "pgscan_khugepaged", false },
+	{ "pgscan_khugepaged", false, SINCE_6_12 },
+	{ "pgscan_proactive", false, SINCE_6_18 },
 	{ "pgsteal_kswapd", false },
 	{ "pgsteal_direct", false },
-	{ "pgsteal_khugepaged", false },
+	{ "pgsteal_khugepaged", false, SINCE_6_12 },
+	{ "pgsteal_proactive", false, SINCE_6_18 },
 	{ "pgfault", false, FIGURE(faults) },
 	{ "pgmajfault", false, FIGURE(major_faults) },
 	{ "pgrefill", false },
@@ -92,18 +100,18 @@ static const struct {
 	{ "pgdeactivate", false },
 	{ "pglazyfree", false },
 	{ "pglazyfreed", false },
-	{ "swpin_zero", false },
-	{ "swpout_zero", false },
-	{ "zswpin", false },
-	{ "zswpout", false },
-	{ "zswpwb", false },
+	{ "swpin_zero", false, SINCE_6_12 },
+	{ "swpout_zero", false, SINCE_6_12 },
+	{ "zswpin", false, SINCE_6_12 },
+	{ "zswpout", false, SINCE_6_12 },
+	{ "zswpwb", false, SINCE_6_12 },
 	{ "thp_fault_alloc", false },
 	{ "thp_collapse_alloc", false },
-	{ "thp_swpout", false },
-	{ "thp_swpout_fallback", false },
-	{ "numa_pages_migrated", false },
-	{ "numa_pte_updates", false },
-	{ "numa_hint_faults", false },
+	{ "thp_swpout", false, SINCE_6_12 },
+	{ "thp_swpout_fallback", false, SINCE_6_12 },
+	{ "numa_pages_migrated", false, SINCE_6_12 },
+	{ "numa_pte_updates", false, SINCE_6_12 },
+	{ "numa_hint_faults", false, SINCE_6_12 },
 };
 
 static int lines_show(struct emul_open *f, bool node, const char *between, struct buf *out)
@@ -118,7 +126,8 @@ static int lines_show(struct emul_open *f, bool node, const char *between, struc
 	for (size_t i = 0; i < ARRAY_SIZE(stat_lines); i++) {
 		const char *value = (const char *)&figures + stat_lines[i].figure;
 
-		if (node && !stat_lines[i].node)
+		if ((node && !stat_lines[i].node) ||
+		    (stat_lines[i].not_in & EMUL_BIT(f->cg->emul->config.version)))
 			continue;
 		buf_adds(out, stat_lines[i].key);
 		buf_adds(out, between);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "affinity.h"
 #include "cgroup.h"
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
@@ -110,28 +111,6 @@ static int set_tag(const struct move *mv)
 	return 0;
 }
 
-void member_spread(struct member *m)
-{
-	struct emul *e = m->cg->emul;
-
-	if (e->config.spread)
-		e->config.tasks->ops->spread(e->config.tasks, m->pid, cpu_paid(m->cg));
-}
-
-static int visit_spread(struct member *m, void *data)
-{
-	(void)data;
-	member_spread(m);
-	return 0;
-}
-
-void emul_spread(struct cgroup *cg)
-{
-	if (!cg->emul->config.spread)
-		return;
-	members_each(cg, visit_spread, NULL);
-}
-
 /* What it has used so far was used elsewhere. */
 static int adopt(struct move *mv)
 {
@@ -167,7 +146,7 @@ static int move_process(struct move *mv)
 		if (r < 0)
 			return r;
 	}
-	member_spread(mv->member);
+	member_affinity(mv->member);
 	return 0;
 }
 
@@ -204,6 +183,8 @@ static int migrate(struct emul_open *f, const struct caller *who, char *text, bo
 			      "a single thread cannot leave its process's resource domain");
 	if (mv.info.exited)
 		return 0; /* a zombie: nothing is left to move */
+	if (!cpuset_may_attach(mv.from, mv.to))
+		return refuse(ENOSPC, "partitions below the cgroup have all its CPUs");
 	return whole ? move_process(&mv) : move_thread(&mv);
 }
 

@@ -90,8 +90,22 @@ static uint64_t peak_read(struct cgroup *cg, const struct usage *now)
 
 void pids_event(struct cgroup *cg, uint64_t count)
 {
+	pids_refused(cg, cg, count);
+}
+
+/* The cgroup whose limit it is, and those above, count the event; before 6.12 it was the one of
+ * the task, alone. */
+void pids_refused(struct cgroup *forking, struct cgroup *limiting, uint64_t count)
+{
+	struct cgroup *cg = emul_is(forking->emul, EMUL_6_1) ? forking : limiting;
+
 	if (!pids_of(cg))
 		return;
+	if (emul_is(cg->emul, EMUL_6_1)) {
+		pids_of(cg)->events += count;
+		emul_notify(cg, SLOT_PIDS_EVENTS);
+		return;
+	}
 	pids_of(cg)->events_local += count;
 	emul_notify(cg, SLOT_PIDS_EVENTS + 1);
 	for (; cg && pids_of(cg); cg = cg->parent) {
@@ -135,6 +149,7 @@ const struct emul_file pids_files[] = {
 	  .show = events_show },
 	{ .name = "pids.events.local",
 	  .mode = 0444,
+	  .not_in = EMUL_BIT(EMUL_6_1),
 	  .flags = ROW_NOT_ON_ROOT | ROW_NOTIFIES,
 	  .show = events_local_show },
 	{ 0 },

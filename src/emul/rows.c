@@ -6,9 +6,24 @@
 #include "ctlfs/cleanup.h"
 
 const struct controller *const emul_controllers[CTRL_COUNT] = {
+	[CTRL_CPUSET] = &cpuset_controller,
 	[CTRL_CPU] = &cpu_controller,
+	[CTRL_IO] = &io_controller,
 	[CTRL_MEMORY] = &memory_controller,
+	[CTRL_PERF_EVENT] = &perf_event_controller,
+	[CTRL_HUGETLB] = &hugetlb_controller,
 	[CTRL_PIDS] = &pids_controller,
+	[CTRL_RDMA] = &rdma_controller,
+	[CTRL_MISC] = &misc_controller,
+	[CTRL_DMEM] = &dmem_controller,
+};
+
+/* Always on, for perf(1): it is in cgroup.stat and nowhere else. */
+const struct controller perf_event_controller = {
+	.name = "perf_event",
+	.id = CTRL_PERF_EVENT,
+	.threaded = true,
+	.implicit = true,
 };
 
 /* All that cgroup v2 knows by name, available or not. */
@@ -29,8 +44,14 @@ const struct emul_table emul_tables[] = {
 	{ core_files, SLOT_CORE, CTRL_NONE },
 	{ cpu_base_files, SLOT_CPU_BASE, CTRL_NONE },
 	{ cpu_files, SLOT_CPU, CTRL_CPU },
+	{ cpuset_files, SLOT_CPUSET, CTRL_CPUSET },
+	{ io_files, SLOT_IO, CTRL_IO },
 	{ memory_files, SLOT_MEMORY, CTRL_MEMORY },
+	{ hugetlb_files, SLOT_HUGETLB, CTRL_HUGETLB },
 	{ pids_files, SLOT_PIDS, CTRL_PIDS },
+	{ rdma_files, SLOT_RDMA, CTRL_RDMA },
+	{ misc_files, SLOT_MISC, CTRL_MISC },
+	{ dmem_files, SLOT_DMEM, CTRL_DMEM },
 	{ pressure_files, SLOT_PRESSURE, CTRL_NONE },
 };
 const size_t emul_n_tables = ARRAY_SIZE(emul_tables);

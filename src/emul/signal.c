@@ -59,13 +59,31 @@ static int visit_freeze(struct member *m, void *data)
 	return 0;
 }
 
+/* The time counts from the order to freeze, as in the kernel, not from when all have stopped. */
+static void set_e_freeze(struct cgroup *cg, bool e_freeze)
+{
+	uint64_t now = emul_now(cg->emul);
+
+	if (cg->e_freeze == e_freeze)
+		return;
+	if (!e_freeze)
+		cg->frozen_ns += now - cg->frozen_since;
+	cg->e_freeze = e_freeze;
+	cg->frozen_since = now;
+}
+
+uint64_t frozen_time(const struct cgroup *cg)
+{
+	return cg->frozen_ns + (cg->e_freeze ? emul_now(cg->emul) - cg->frozen_since : 0);
+}
+
 int freeze_set(struct cgroup *cg, bool freeze)
 {
 	if (cg->freeze == freeze)
 		return 0;
 	cg->freeze = freeze;
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg))
-		at->e_freeze = at->freeze || (at->parent && at->parent->e_freeze);
+		set_e_freeze(at, at->freeze || (at->parent && at->parent->e_freeze));
 	members_each(cg, visit_freeze, NULL);
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg))
 		events_update(at);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "affinity.h"
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
 
@@ -92,6 +93,7 @@ static void placed_drop(struct placed *p)
 {
 	struct emul *e = p->cg->emul;
 
+	placed_affinity_end(p);
 	usage_threads(p->process->cg, 1);
 	p->process->n_placed--;
 	list_take(p);
@@ -116,6 +118,7 @@ static int placed_new(struct member *m, pid_t tid, struct cgroup *cg)
 	m->n_placed++;
 	usage_threads(m->cg, -1);
 	list_append(p, cg);
+	placed_affinity_new(p);
 	return 0;
 }
 
@@ -152,6 +155,7 @@ static int follow(struct member *m)
 		return r;
 	e->moves++;
 	process_move(m, to);
+	member_affinity(m);
 	for (size_t i = 0; i < tids.n; i++) {
 		struct placed *p = placed_find(e, tids.pids[i]);
 
@@ -183,6 +187,7 @@ int thread_place(struct member *m, pid_t tid, struct cgroup *cg)
 		cgroup_get(from);
 		list_take(p);
 		list_append(p, cg);
+		placed_affinity(p);
 		cgroup_put(from);
 	}
 	return r < 0 ? r : follow(m);

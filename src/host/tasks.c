@@ -29,7 +29,7 @@
 
 #define PF_KTHREAD 0x00200000u
 #define STAT_MAX (16 << 20) /* of /proc/stat: a number for each interrupt */
-#define SPREAD_PASSES 8 /* over the threads of a process that makes new ones meanwhile */
+#define SET_PASSES 8 /* over the threads of a process that makes new ones meanwhile */
 
 struct host_tasks {
 	struct tasks tasks;
@@ -289,48 +289,69 @@ static int host_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 
 #define MASK_SIZE (CPUS_MAX / 8)
 
-struct spread {
-	struct cpulist mask;
+struct affinity {
+	const struct cpulist *was, *now;
 	bool changed;
 	int error;
 };
 
-static int spread_one(void *data, pid_t tid)
+/* What a thread that is on cpus goes on to. */
+static void choose_cpus(const struct affinity *a, struct cpulist *cpus)
 {
-	struct spread *s = data;
-	struct cpulist now = { 0 };
+	struct cpulist kept = { 0 };
+	bool part = memcmp(cpus, a->was, sizeof *cpus) != 0;
 
-	if (syscall(SYS_sched_getaffinity, tid, MASK_SIZE, now.bits) > 0 &&
-	    !memcmp(&now, &s->mask, sizeof now))
+	for (size_t i = 0; i < ARRAY_SIZE(kept.bits); i++) {
+		kept.bits[i] = cpus->bits[i] & a->now->bits[i];
+		part &= !(cpus->bits[i] & ~a->was->bits[i]);
+	}
+	*cpus = part && cpulist_next(&kept, -1) >= 0 ? kept : *a->now;
+}
+
+static int set_thread(void *data, pid_t tid)
+{
+	struct affinity *a = data;
+	struct cpulist now = { 0 }, wanted;
+
+	if (syscall(SYS_sched_getaffinity, tid, MASK_SIZE, now.bits) < 0) {
+		a->error = errno == ESRCH ? a->error : -errno;
 		return 0;
-	if (syscall(SYS_sched_setaffinity, tid, MASK_SIZE, s->mask.bits) == 0)
-		s->changed = true;
+	}
+	wanted = now;
+	choose_cpus(a, &wanted);
+	if (!memcmp(&now, &wanted, sizeof now))
+		return 0;
+	if (syscall(SYS_sched_setaffinity, tid, MASK_SIZE, wanted.bits) == 0)
+		a->changed = true;
 	else if (errno != ESRCH)
-		s->error = -errno;
+		a->error = -errno;
 	return 0;
 }
 
-static int host_spread(struct tasks *t, pid_t pid, unsigned count)
+static void host_cpu_list(struct tasks *t, struct cpulist *ret_cpus)
 {
-	struct host_tasks *h = host_of(t);
-	struct spread s = { 0 };
-	int cpu = -1;
+	*ret_cpus = host_of(t)->cpus;
+}
 
-	if (count == 0 || count > cpulist_count(&h->cpus))
-		s.mask = h->cpus;
-	else
-		while (count-- && (cpu = cpulist_next(&h->cpus, cpu)) >= 0)
-			cpulist_set(&s.mask, (unsigned)cpu);
+static int host_set_cpus(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
+			 const struct cpulist *now)
+{
+	struct affinity a = { .was = was, .now = now };
+
+	if (tid) {
+		set_thread(&a, tid);
+		return a.error;
+	}
 	/* A thread made meanwhile has the mask of its maker: until one pass finds nothing to do. */
-	for (int i = 0; i < SPREAD_PASSES; i++) {
+	for (int i = 0; i < SET_PASSES; i++) {
 		int r;
 
-		s.changed = false;
-		r = host_threads(t, pid, spread_one, &s);
-		if (r < 0 || !s.changed)
-			return r < 0 ? r : s.error;
+		a.changed = false;
+		r = host_threads(t, pid, set_thread, &a);
+		if (r < 0 || !a.changed)
+			return r < 0 ? r : a.error;
 	}
-	return s.error;
+	return a.error;
 }
 
 /* --- exits --- */
@@ -370,6 +391,7 @@ static void host_destroy(struct tasks *t)
 static const struct tasks_ops host_ops = {
 	.now = host_now,
 	.cpus = host_cpus,
+	.cpu_list = host_cpu_list,
 	.births = host_births,
 	.scan = host_scan,
 	.get_tag = host_get_tag,
@@ -380,7 +402,7 @@ static const struct tasks_ops host_ops = {
 	.find = host_find,
 	.show = host_show,
 	.kill = host_kill,
-	.spread = host_spread,
+	.set_cpus = host_set_cpus,
 	.on_exit = host_on_exit,
 	.watch = host_watch,
 	.unwatch = host_unwatch,

@@ -26,6 +26,7 @@ static struct fake *fake;
 static struct tree *tree;
 static uint64_t changes[CHANGES_MAX]; /* nodes told of since the last changes_forget() */
 static unsigned n_changes;
+static unsigned machine_cpus; /* of the next machine; 0: as fake_new() has it */
 
 static inline void on_change(void *data, uint64_t node)
 {
@@ -34,15 +35,20 @@ static inline void on_change(void *data, uint64_t node)
 	changes[n_changes++] = node;
 }
 
-static inline void emul_setup_with(bool spread)
+static inline void emul_setup_config(struct emul_config config)
 {
-	struct emul_config config = { .spread = spread };
-
 	fake = fake_new();
+	if (machine_cpus)
+		fake->n_cpus = machine_cpus;
 	config.tasks = &fake->tasks;
 	ck_assert_int_eq(emul_new(&config, &tree), 0);
 	tree->changed = on_change;
 	n_changes = 0;
+}
+
+static inline void emul_setup_with(bool spread)
+{
+	emul_setup_config((struct emul_config){ .spread = spread });
 }
 
 static inline void emul_setup(void)

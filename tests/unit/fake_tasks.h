@@ -28,7 +28,8 @@ struct fake_task {
 	struct task_sample use;
 	pid_t tids[FAKE_THREADS]; /* live threads; the first need not be among them */
 	unsigned n_tids;
-	unsigned spread; /* last count of CPUs */
+	uint64_t cpus[FAKE_THREADS]; /* of each of tids; 0: all */
+	unsigned spread; /* how many the last thread set may use, 0: all */
 	unsigned signals[65]; /* how often each was sent */
 };
 
@@ -101,6 +102,7 @@ static inline pid_t fake_fork(struct fake *f, pid_t parent)
 	struct fake_task *t = fake_find(f, pid);
 
 	t->tag = p->tag;
+	t->cpus[0] = p->cpus[0];
 	t->spread = p->spread;
 	return pid;
 }
@@ -111,6 +113,7 @@ static inline pid_t fake_thread(struct fake *f, pid_t pid)
 
 	ck_assert_uint_lt(t->n_tids, FAKE_THREADS);
 	f->births++;
+	t->cpus[t->n_tids] = t->cpus[0];
 	t->tids[t->n_tids++] = FAKE_FIRST_PID + (pid_t)f->births;
 	t->use.threads = t->n_tids;
 	return t->tids[t->n_tids - 1];
@@ -134,6 +137,7 @@ static inline void fake_thread_exit(struct fake *f, pid_t tid)
 		if (t->tids[i] != tid)
 			continue;
 		memmove(&t->tids[i], &t->tids[i + 1], (t->n_tids - i - 1) * sizeof *t->tids);
+		memmove(&t->cpus[i], &t->cpus[i + 1], (t->n_tids - i - 1) * sizeof *t->cpus);
 		t->n_tids--;
 		break;
 	}
@@ -313,13 +317,37 @@ static inline int fake_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 	return 0;
 }
 
-static inline int fake_spread(struct tasks *t, pid_t pid, unsigned count)
+static inline uint64_t fake_all_cpus(const struct fake *f)
 {
+	return f->n_cpus < 64 ? (1ULL << f->n_cpus) - 1 : UINT64_MAX;
+}
+
+static inline void fake_cpu_list(struct tasks *t, struct cpulist *ret_cpus)
+{
+	cpulist_first(ret_cpus, fake_of(t)->n_cpus);
+}
+
+static inline int fake_set_cpus(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
+				const struct cpulist *now)
+{
+	const struct fake *f = fake_of(t);
 	struct fake_task *task = fake_find(fake_of(t), pid);
+	uint64_t all = fake_all_cpus(f);
 
 	if (!task)
 		return -ESRCH;
-	task->spread = count;
+	for (unsigned i = 0; i < task->n_tids; i++) {
+		uint64_t on = task->cpus[i] ? task->cpus[i] : all;
+		bool chosen = on != was->bits[0] && !(on & ~was->bits[0]) &&
+			      (on & now->bits[0]);
+
+		if (tid && task->tids[i] != tid)
+			continue;
+		on = chosen ? on & now->bits[0] : now->bits[0];
+		ck_assert_uint_ne(on, 0);
+		task->cpus[i] = on == all ? 0 : on;
+		task->spread = (unsigned)__builtin_popcountll(task->cpus[i]);
+	}
 	return 0;
 }
 
@@ -383,6 +411,7 @@ static inline struct fake *fake_new(void)
 	static const struct tasks_ops ops = {
 		.now = fake_now,
 		.cpus = fake_cpus,
+		.cpu_list = fake_cpu_list,
 		.births = fake_births,
 		.scan = fake_scan,
 		.get_tag = fake_get_tag,
@@ -393,7 +422,7 @@ static inline struct fake *fake_new(void)
 		.find = fake_find_nr,
 		.show = fake_show,
 		.kill = fake_kill,
-		.spread = fake_spread,
+		.set_cpus = fake_set_cpus,
 		.on_exit = fake_on_exit,
 		.watch = fake_watch,
 		.unwatch = fake_unwatch,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The emulator against recordings of a kernel (tests/golden): every file's mode and default text,
- * the files of the root, and what each of some two thousand writes answers and reads back.
+ * The emulator against recordings of kernels (tests/golden): every file's mode and default text,
+ * the files of the root, and what each of some six thousand writes answers and reads back.
  */
 #include "emul_fixture.h"
 #include "suite.h"
@@ -126,59 +126,131 @@ static void unescape(const char *s, const pid_t *cast, struct buf *out)
 
 /* --- where the emulator differs ------------------------------------------------------------- */
 
-#define CONTROLLERS "cpu memory pids\\n"
-#define STAT                                                        \
-	"nr_descendants 0\\nnr_subsys_cpu 1\\nnr_subsys_memory 1\\n" \
-	"nr_subsys_pids 1\\nnr_dying_descendants 0\\n"               \
-	"nr_dying_subsys_cpu 0\\nnr_dying_subsys_memory 0\\nnr_dying_subsys_pids 0\\n"
-
-/* Lines whose answer is another. All but the last: the emulator has three of the kernel's nine
- * controllers so far. */
+/* Lines whose answer is another. */
 static const struct difference {
+	const char *recording; /* NULL: any */
 	const char *file;
-	const char *input; /* or the recording; NULL: all lines of the file */
+	const char *input; /* NULL: all lines of the file */
 	const char *result; /* NULL: as recorded */
 	const char *text;
 } differences[] = {
-	{ "cgroup.controllers", NULL, NULL, CONTROLLERS },
-	{ "cgroup.stat", NULL, NULL, STAT },
-	{ "cgroup.subtree_control", "root", NULL, CONTROLLERS }, /* had all there are */
-	{ "cgroup.subtree_control", "+cpuset", "ENOENT", "" },
-	{ "cgroup.subtree_control", "+io", "ENOENT", "" },
-	{ "cgroup.subtree_control", "+hugetlb", "ENOENT", "" },
-	{ "cgroup.subtree_control", "+rdma", "ENOENT", "" },
-	{ "cgroup.subtree_control", "+misc", "ENOENT", "" },
 	/* The kernel moves the living threads and leaves the dead leader where it was, and lists
 	 * processes where their leaders are; here a process is in one cgroup. */
-	{ "cgroup.procs", "\\{deadleader}", NULL, "\\{deadleader}\\n" },
+	{ NULL, "cgroup.procs", "\\{deadleader}", NULL, "\\{deadleader}\\n" },
+#define PSI_TEXT                                                        \
+	"some avg10=0.00 avg60=0.00 avg300=0.00 total=0\\n" \
+	"full avg10=0.00 avg60=0.00 avg300=0.00 total=0\\n"
+	/* UNTIL PSI IS MERGED: the least window of a trigger. */
+	{ "writes-6.1", "cpu.pressure", "some 150000 499999", "0", PSI_TEXT },
+	{ "writes-6.1", "io.pressure", "some 150000 499999", "0", PSI_TEXT },
+	{ "writes-6.1", "memory.pressure", "some 150000 499999", "0", PSI_TEXT },
+	/* UNTIL PSI IS MERGED: end. */
 };
 
-static const struct difference *find_difference(const char *file, const char *input)
+/* UNTIL PSI IS MERGED: delete this function and its call. The recording's user had no privileges,
+ * and therefore windows of whole 2 s only. */
+static bool is_unprivileged(const char *recording, const char *file)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(differences); i++) {
-		const struct difference *d = &differences[i];
+	return !strcmp(recording, "writes-6.18-core") && strlen(file) > 9 &&
+	       !strcmp(file + strlen(file) - 9, ".pressure") && strcmp(file, "cgroup.pressure");
+}
 
-		if (!strcmp(d->file, file) && (!d->input || !strcmp(d->input, input)))
-			return d;
+/* At least so many lines in a thousand are as recorded. */
+#define LEAST_EQUAL 995
+
+/* --- kernels -------------------------------------------------------------------------------- */
+
+/* A kernel that was recorded, and what is to be played on the like of it. */
+struct kernel {
+	enum emul_version version;
+	const char *controllers; /* NULL: all */
+	bool enabled; /* in the cgroups that were played with */
+	const char *root, *defaults, *writes; /* recordings, or NULL */
+};
+
+/* The block devices of the recorded machine. */
+#define DEVICES                                                                              \
+	"254:0/mq 254:16/mq 1:0 1:1 1:2 1:3 1:4 1:5 1:6 1:7 1:8 1:9 1:10 1:11 1:12 1:13 1:14 " \
+	"1:15 7:0/mq 7:1/mq 7:2/mq 7:3/mq 7:4/mq 7:5/mq 7:6/mq 7:7/mq 253:0"
+
+/* The kernel whose cgroup v1 had the most of the controllers. */
+#define WITH_V1 "cpuset/v1 cpu/v1 io/v1 memory/v1 perf_event hugetlb pids/v1"
+
+static const struct kernel kernels[] = {
+	{ EMUL_6_12, NULL, true, "root-6.12", "defaults-6.12", "writes-6.12" },
+	{ EMUL_6_1, NULL, true, "root-6.1", "defaults-6.1", "writes-6.1" },
+	{ EMUL_6_18, WITH_V1, false, NULL, "defaults-6.18-core", "writes-6.18-core" },
+	{ EMUL_6_18, WITH_V1, true, NULL, NULL, "writes-6.18-hugetlb" },
+};
+
+/* Gives the children of dir all that it has. */
+static void enable_all(const char *dir)
+{
+	cleanup_buf struct buf path = { 0 }, have = { 0 }, text = { 0 };
+	char *rest, *word;
+
+	buf_addf(&path, "%s%s", dir, "cgroup.controllers");
+	ck_assert_int_eq(do_read(buf_text(&path), &have), 0);
+	rest = have.data;
+	while ((word = strsep(&rest, " \n"))) {
+		if (*word)
+			buf_addf(&text, "+%s ", word);
 	}
-	return NULL;
+	buf_reset(&path);
+	buf_addf(&path, "%s%s", dir, "cgroup.subtree_control");
+	ck_assert_int_eq(do_write(buf_text(&path), buf_text(&text)), 0);
+}
+
+static void setup_kernel(const struct kernel *k)
+{
+	machine_cpus = 2;
+	emul_setup_config((struct emul_config){
+		.version = k->version,
+		.controllers = k->controllers,
+		.devices = DEVICES,
+	});
+	if (k->enabled)
+		enable_all("");
+}
+
+static void setup_parent(const struct kernel *k)
+{
+	setup_kernel(k);
+	ck_assert_int_eq(do_mkdir("p"), 0);
+	if (k->enabled)
+		enable_all("p/");
 }
 
 /* --- the tests ------------------------------------------------------------------------------ */
 
 /* Lines that are not as recorded, all in one message. */
 struct verdict {
+	const char *recording;
 	struct buf complaints;
-	unsigned equal, different, wrong;
+	unsigned equal, different, wrong, waiting;
 };
+
+static const struct difference *find_difference(const struct verdict *v, const struct line *line,
+						const char *input)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(differences); i++) {
+		const struct difference *d = &differences[i];
+
+		if (!strcmp(d->file, line->field[0]) &&
+		    (!d->input || !strcmp(d->input, input)) &&
+		    (!d->recording || !strcmp(d->recording, v->recording)))
+			return d;
+	}
+	return NULL;
+}
 
 /* Compares answers, "-" being a text that cannot be read. */
 static void judge(struct verdict *v, const struct line *line, const struct difference *d,
 		  const char *wanted, const char *got)
 {
 	if (strcmp(wanted, got)) {
-		if (v->wrong++ < 20)
-			buf_addf(&v->complaints, "line %u, %s %.40s: %.100s instead of %.100s\n",
+		if (v->wrong++ < 15)
+			buf_addf(&v->complaints, "line %u, %s %.40s: %.80s instead of %.80s\n",
 				 line->number, line->field[0], line->field[1], got, wanted);
 	} else if (d) {
 		v->different++;
@@ -187,12 +259,14 @@ static void judge(struct verdict *v, const struct line *line, const struct diffe
 	}
 }
 
-static void conclude(struct verdict *v, const char *what)
+static void conclude(struct verdict *v)
 {
-	ck_assert_msg(!v->wrong, "%u %s are wrong:\n%s", v->wrong, what,
+	ck_assert_msg(!v->wrong, "%u lines of %s are wrong:\n%s", v->wrong, v->recording,
 		      buf_text(&v->complaints));
+	printf("%s: %u as recorded, %u known differences, %u wait\n", v->recording, v->equal,
+	       v->different, v->waiting);
 	ck_assert_uint_gt(v->equal, 0);
-	printf("%s: %u as recorded, %u known differences\n", what, v->equal, v->different);
+	ck_assert_uint_ge(v->equal * 1000, (v->equal + v->different) * LEAST_EQUAL);
 	buf_free(&v->complaints);
 }
 
@@ -212,68 +286,73 @@ static void compare_files(uint64_t dir, const char *recording)
 {
 	cleanup_fclose FILE *file = open_recording(recording);
 	cleanup_tree_list struct tree_list list = { 0 };
-	struct verdict v = { 0 };
+	struct verdict v = { .recording = recording };
 	struct line line = { 0 };
 	size_t files = 0;
 
 	while (next_line(file, &line, 3)) {
-		const struct difference *d = find_difference(line.field[0], recording);
+		const struct difference *d = find_difference(&v, &line, "");
 		cleanup_buf struct buf wanted = { 0 }, got = { 0 };
 		struct stat st = { 0 };
 		int error = tree->ops->stat(tree, dir, line.field[0], &st);
 
+		buf_addf(&wanted, "%s 0 1 ", line.field[1]);
+		unescape(d ? d->text : line.field[2], NULL, &wanted);
 		if (error)
 			buf_addf(&got, "(%s)", strerrorname_np(-error));
 		buf_addf(&got, "%04o %lld %u ", st.st_mode & 07777, (long long)st.st_size,
 			 (unsigned)st.st_nlink);
 		read_back(dir, line.field[0], &got);
-		buf_addf(&wanted, "%s 0 1 ", line.field[1]);
-		unescape(d ? d->text : line.field[2], NULL, &wanted);
 		judge(&v, &line, d, buf_text(&wanted), buf_text(&got));
 	}
 	ck_assert_int_eq(tree->ops->list(tree, dir, &list), 0);
 	for (size_t i = 0; i < list.n; i++)
 		files += !list.entries[i].dir;
 	ck_assert_uint_eq(files, v.equal + v.different + v.wrong);
-	conclude(&v, recording);
+	conclude(&v);
 	free(line.text);
 }
 
 START_TEST(root_files)
 {
-	emul_setup();
-	ck_assert_int_eq(do_write("cgroup.subtree_control", "+cpu +memory +pids"), 0);
-	compare_files(TREE_ROOT, "root");
+	const struct kernel *k = &kernels[_i];
+
+	if (!k->root)
+		return;
+	setup_kernel(k);
+	compare_files(TREE_ROOT, k->root);
 	emul_teardown();
 }
 END_TEST
 
-/* A cgroup "p/c" that has, and may give, every controller. */
+/* A cgroup "p/c" that has, and may give, what "p" gives. */
 static uint64_t fresh_cgroup(void)
 {
 	ck_assert_int_eq(do_mkdir("p/c"), 0);
 	return node_at("p/c");
 }
 
-static void setup_parent(void)
-{
-	emul_setup();
-	ck_assert_int_eq(do_write("cgroup.subtree_control", "+cpu +memory +pids"), 0);
-	ck_assert_int_eq(do_mkdir("p"), 0);
-	ck_assert_int_eq(do_write("p/cgroup.subtree_control", "+cpu +memory +pids"), 0);
-}
-
 START_TEST(fresh_files)
 {
-	setup_parent();
-	compare_files(fresh_cgroup(), "defaults");
+	const struct kernel *k = &kernels[_i];
+
+	if (!k->defaults)
+		return;
+	setup_parent(k);
+	compare_files(fresh_cgroup(), k->defaults);
 	emul_teardown();
 }
 END_TEST
 
-static void spawn_cast(pid_t *cast)
+/* The number of PID, with a 0 before it, is octal and of no process, or no number at all: as it
+ * was when the kernel was recorded. */
+static void spawn_cast(const struct kernel *k, pid_t *cast)
 {
-	cast[PID] = fake_spawn(fake);
+	bool octal = k->version != EMUL_6_1;
+
+	do {
+		cast[PID] = fake_spawn(fake);
+	} while ((cast[PID] % 10 < 8) != octal);
 	cast[SELF] = fake_spawn(fake);
 	cast[LEADER] = fake_spawn(fake);
 	cast[TID] = fake_thread(fake, cast[LEADER]);
@@ -288,8 +367,6 @@ static void spawn_cast(pid_t *cast)
 		cast[i] = fake_spawn(fake);
 		fake_find(fake, cast[i])->kthread = true;
 	}
-	/* "0PID" is octal, and no process. */
-	ck_assert_int_lt(cast[PID] % 10, 8);
 }
 
 /* Empties "p/c" and removes it. */
@@ -323,23 +400,28 @@ static void play(const struct line *line, const pid_t *cast, struct buf *got)
 
 START_TEST(writes)
 {
-	cleanup_fclose FILE *file = open_recording("writes");
-	struct verdict v = { 0 };
+	const struct kernel *k = &kernels[_i];
+	cleanup_fclose FILE *file = open_recording(k->writes);
+	struct verdict v = { .recording = k->writes };
 	struct line line = { 0 };
 	pid_t cast[CAST];
 
-	setup_parent();
-	spawn_cast(cast);
+	setup_parent(k);
+	spawn_cast(k, cast);
 	while (next_line(file, &line, 4)) {
-		const struct difference *d = find_difference(line.field[0], line.field[1]);
+		const struct difference *d = find_difference(&v, &line, line.field[1]);
 		cleanup_buf struct buf wanted = { 0 }, got = { 0 };
 
 		buf_addf(&wanted, "%s ", d && d->result ? d->result : line.field[2]);
 		unescape(d ? d->text : line.field[3], cast, &wanted);
+		if (is_unprivileged(k->writes, line.field[0])) {
+			v.waiting++;
+			continue;
+		}
 		play(&line, cast, &got);
 		judge(&v, &line, d, buf_text(&wanted), buf_text(&got));
 	}
-	conclude(&v, "writes");
+	conclude(&v);
 	emul_teardown();
 	free(line.text);
 }
@@ -349,11 +431,12 @@ int main(void)
 {
 	Suite *suite = suite_create("emul_golden");
 	TCase *tc = tcase_create("all");
+	int n = ARRAY_SIZE(kernels);
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_test(tc, root_files);
-	tcase_add_test(tc, fresh_files);
-	tcase_add_test(tc, writes);
+	tcase_add_loop_test(tc, root_files, 0, n);
+	tcase_add_loop_test(tc, fresh_files, 0, n);
+	tcase_add_loop_test(tc, writes, 0, n);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

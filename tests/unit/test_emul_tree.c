@@ -244,6 +244,14 @@ static const struct step controllers_known[] = {
 
 static const struct step *const scripts[] = { subtree, threaded, limits, controllers_known };
 
+/* A kernel of three controllers, so that what is enabled is soon said. */
+static void setup_three(void)
+{
+	emul_setup_config((struct emul_config){
+		.controllers = "cpuset/v1 cpu io/v1 memory perf_event/v1 pids",
+	});
+}
+
 START_TEST(script)
 {
 	play(scripts[_i]);
@@ -490,7 +498,7 @@ int main(void)
 	Suite *suite = suite_create("emul_tree");
 	TCase *tc = tcase_create("all");
 
-	tcase_add_checked_fixture(tc, emul_setup, emul_teardown);
+	tcase_add_checked_fixture(tc, setup_three, emul_teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, script, 0, (int)ARRAY_SIZE(scripts));
 	tcase_add_test(tc, directory_names);

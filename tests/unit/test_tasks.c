@@ -265,20 +265,44 @@ START_TEST(spreading)
 {
 	struct child c = start("have_threads");
 	struct seen seen = { 0 };
+	struct cpulist all, one = { 0 }, other;
 	cpu_set_t set;
 	unsigned cpus = tasks->ops->cpus(tasks);
 
 	ck_assert_int_eq(tasks->ops->threads(tasks, c.pid, on_thread, &seen), 0);
-	ck_assert_int_eq(tasks->ops->spread(tasks, c.pid, 1), 0);
+	tasks->ops->cpu_list(tasks, &all);
+	ck_assert_uint_eq(cpulist_count(&all), cpus);
+	cpulist_set(&one, (unsigned)cpulist_next(&all, -1));
+	ck_assert_int_eq(tasks->ops->set_cpus(tasks, c.pid, 0, &all, &one), 0);
 	for (size_t i = 0; i < seen.n; i++) {
 		ck_assert_int_eq(sched_getaffinity(seen.pids[i], sizeof set, &set), 0);
 		ck_assert_int_eq(CPU_COUNT(&set), 1);
 	}
-	ck_assert_int_eq(tasks->ops->spread(tasks, c.pid, cpus + 1), 0);
+	/* One thread alone. */
+	ck_assert_int_eq(tasks->ops->set_cpus(tasks, c.pid, c.pid, &one, &all), 0);
 	ck_assert_int_eq(sched_getaffinity(c.pid, sizeof set, &set), 0);
 	ck_assert_uint_eq((unsigned)CPU_COUNT(&set), cpus);
+	for (size_t i = 0; i < seen.n; i++) {
+		ck_assert_int_eq(sched_getaffinity(seen.pids[i], sizeof set, &set), 0);
+		ck_assert(seen.pids[i] == c.pid || CPU_COUNT(&set) == 1);
+	}
+	ck_assert_int_eq(tasks->ops->set_cpus(tasks, c.pid, 0, &one, &all), 0);
+	ck_assert_int_eq(sched_getaffinity(seen.pids[seen.n - 1], sizeof set, &set), 0);
+	ck_assert_uint_eq((unsigned)CPU_COUNT(&set), cpus);
+	/* A choice of its own is kept while that is possible. */
+	other = all;
+	other.bits[0] &= ~one.bits[0];
+	ck_assert_int_eq(sched_setaffinity(c.pid, sizeof one, (cpu_set_t *)&one), 0);
+	ck_assert_int_eq(tasks->ops->set_cpus(tasks, c.pid, 0, &all, &all), 0);
+	ck_assert_int_eq(sched_getaffinity(c.pid, sizeof set, &set), 0);
+	ck_assert_int_eq(CPU_COUNT(&set), 1);
+	if (cpus > 1) {
+		ck_assert_int_eq(tasks->ops->set_cpus(tasks, c.pid, 0, &all, &other), 0);
+		ck_assert_int_eq(sched_getaffinity(c.pid, sizeof set, &set), 0);
+		ck_assert_uint_eq((unsigned)CPU_COUNT(&set), cpus - 1);
+	}
 	end(&c);
-	ck_assert_int_eq(tasks->ops->spread(tasks, c.pid, 0), -ESRCH);
+	ck_assert_int_eq(tasks->ops->set_cpus(tasks, c.pid, 0, &one, &all), -ESRCH);
 }
 END_TEST
 
