@@ -33,7 +33,7 @@ CORE = $(filter-out $(BUILD)/src/cmd/main.o,$(OBJECTS))
 TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCH = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test test-vm bench conform lint asan tsan install clean help tests packages
+.PHONY: all run test test-vm bench conform kselftest lint asan tsan install clean help tests packages
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -67,6 +67,10 @@ $(BUILD)/conform/driver: $(wildcard tests/conform/*.c) tests/conform/conform.h
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.c,$^)
 
+$(BUILD)/kselftest/shim.so: tests/kselftest/shim.c
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
+
 tests: $(TESTS) $(BUILD)/conform/driver
 
 # Each goal that needs packages makes them first and then calls make again, so that pkg-config is
@@ -93,6 +97,11 @@ conform: ## the emulator beside the kernel: SEEDS="1 2 3" OPS=10000 KERNEL=6.12
 	$(MAKE) all $(BUILD)/conform/driver
 	python3 -B tests/conform run $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OPS),--ops $(OPS)) \
 		$(if $(KERNEL),--kernel $(KERNEL))
+
+kselftest: ## the kernel's own tests: the emulator beside the kernel (ARGS=--again)
+	.ci/install-packages build test vm
+	$(MAKE) all $(BUILD)/kselftest/shim.so
+	python3 -B tests/kselftest $(ARGS)
 
 bench: ## measure against a null FUSE file system, native files and LXCFS
 	.ci/install-packages build bench
