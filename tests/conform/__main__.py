@@ -100,6 +100,8 @@ def speed_up():
 
 
 def inside(args):
+    if os.environ.get("CTLFS_IN_VM") != "1":
+        raise SystemExit("conform: inside is for the VM")
     speed_up()
     comparison = Comparison(None if args.kernel == "6.12" else args.kernel)
     start = time.monotonic()
