@@ -5,6 +5,8 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 BUILD ?= build
 
 CC ?= cc
@@ -23,6 +25,8 @@ FUSE_LIBS = $(shell $(PKG_CONFIG) --libs fuse3)
 CHECK_CFLAGS = $(shell $(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 
+OBJCOPY ?= objcopy
+, := ,
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
@@ -31,13 +35,26 @@ OBJECTS = $(SOURCES:%.c=$(BUILD)/%.o)
 # Everything but main(): what unit tests link with.
 CORE = $(filter-out $(BUILD)/src/cmd/main.o,$(OBJECTS))
 TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 BENCH = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test test-vm bench conform kselftest lint asan tsan install clean help tests packages
+# libctlfs-emul: the emulator and all it stands on; no FUSE, no views.
+VERSION = $(shell sed -n 's/.*CTLFS_VERSION "\(.*\)"/\1/p' include/ctlfs/version.h)
+LIB_MAJOR = $(firstword $(subst ., ,$(VERSION)))
+LIB_SONAME = libctlfs-emul.so.$(LIB_MAJOR)
+LIB_REST = $(VERSION:$(LIB_MAJOR).%=%)
+LIB_HEADERS = $(addprefix include/ctlfs/,buf.h emul.h export.h tasks.h tree.h why.h)
+LIB_MAP = src/emul/ctlfs-emul.map
+LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(addsuffix /*.c,\
+	base tree host emul))))
+LIBS = $(addprefix $(BUILD)/,libctlfs-emul.a $(LIB_SONAME))
+
+.PHONY: all run test test-vm bench lint asan tsan install clean help tests packages fuzz fuzzers
+.PHONY: conform kselftest
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/ctlfs
+all: $(BUILD)/ctlfs $(LIBS)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -54,10 +71,34 @@ $(BUILD)/src/%.o: src/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/pic/%.o: %.c
+	$(call say,PIC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -MMD -MP -c -o $@ $<
+
+$(BUILD)/$(LIB_SONAME): $(LIB_OBJECTS) $(LIB_MAP)
+	$(call say,LIB,$@)
+	$(Q)$(CC) -shared $(filter-out -pie,$(ALL_LDFLAGS)) -Wl,-soname,$(LIB_SONAME) \
+		-Wl,--version-script=$(LIB_MAP) -Wl,-Bsymbolic-functions \
+		$(if $(SANITIZE),,-Wl,-z$(,)defs) -o $@ $(LIB_OBJECTS)
+
+# One object whose other names are hidden, so that they cannot clash with those of a program.
+$(BUILD)/libctlfs-emul.a: $(LIB_OBJECTS) $(LIB_MAP)
+	$(call say,LIB,$@)
+	$(Q)$(LD) -r -o $(BUILD)/pic/ctlfs-emul.o $(LIB_OBJECTS)
+	$(Q)sed -n 's/^\t\(.*\);/\1/p' $(LIB_MAP) | grep -vx '\*' >$(BUILD)/pic/names
+	$(Q)$(OBJCOPY) -w --keep-global-symbols=$(BUILD)/pic/names $(BUILD)/pic/ctlfs-emul.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/pic/ctlfs-emul.o
+
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcore.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -Isrc -Itests/unit -MMD -MP \
 		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(FUSE_LIBS)
+
+# The emulator as its users have it.
+$(BUILD)/bench/emul: tests/bench/emul.c $(BUILD)/libctlfs-emul.a
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< \
+		$(BUILD)/libctlfs-emul.a
 
 $(BUILD)/bench/%: tests/bench/%.c
 	$(call say,BENCH,$@)
@@ -71,6 +112,11 @@ $(BUILD)/kselftest/shim.so: tests/kselftest/shim.c
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libcore.a
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itests/fuzz -Isrc \
+		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(FUSE_LIBS)
+
 tests: $(TESTS) $(BUILD)/conform/driver
 
 # Each goal that needs packages makes them first and then calls make again, so that pkg-config is
@@ -81,9 +127,10 @@ run: ## install what is missing, build, and show the main job
 	tests/demo $(BUILD)/ctlfs
 
 test: ## install, build and run every test, the VM tier included
-	.ci/install-packages build test bench vm
+	.ci/install-packages build test bench fuzz vm
 	$(MAKE) all tests benches
-	tests/run unit mount bench vm
+	$(FUZZ_BUILD)
+	FUZZ_SECONDS=5 tests/run unit library mount fuzz bench vm
 
 test-vm: ## only the tests on a real kernel in a virtual machine
 	.ci/install-packages build test vm
@@ -103,10 +150,23 @@ kselftest: ## the kernel's own tests: the emulator beside the kernel (ARGS=--aga
 	$(MAKE) all $(BUILD)/kselftest/shim.so
 	python3 -B tests/kselftest $(ARGS)
 
-bench: ## measure against a null FUSE file system, native files and LXCFS
+bench: ## measure against a null FUSE file system, native files and LXCFS; the library
 	.ci/install-packages build bench
 	$(MAKE) all benches
+	$(BUILD)/bench/emul
 	tests/bench/bench
+
+# Each parser of the emulator, FUZZ_SECONDS each.
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD = $(MAKE) BUILD=build/fuzz CC=clang OPT=-O1 HARDENING=-fPIE \
+	SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzzers
+
+fuzzers: $(FUZZERS)
+
+fuzz: ## fuzz every parser of the emulator with ASan and UBSan: FUZZ_SECONDS=60 each
+	.ci/install-packages build fuzz
+	$(FUZZ_BUILD)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/fuzz
 
 lint: ## compilers, static analysis and the rules of the house
 	.ci/install-packages build test lint
@@ -125,7 +185,8 @@ asan: ## unit and mount tests under AddressSanitizer and UBSan
 tsan: ## unit and mount tests under ThreadSanitizer
 	.ci/install-packages build test lint
 	$(MAKE) BUILD=build/tsan SANITIZE="$(TSAN)" OPT=-O1 HARDENING=-fPIE all tests
-	TSAN_OPTIONS=die_after_fork=0 CTLFS_BUILD=build/tsan tests/run unit mount
+	TSAN_OPTIONS=die_after_fork=0 CTLFS_BUILD=build/tsan CTLFS_STRESS_SECONDS=60 \
+		tests/run unit mount
 
 install: all ## install into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1
@@ -133,8 +194,17 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -m 755 mount-helpers/mount.ctlfs $(DESTDIR)$(SBINDIR)/mount.ctlfs
 	ln -sf mount.ctlfs $(DESTDIR)$(SBINDIR)/mount.fuse.ctlfs
 	install -m 644 docs/ctlfs.1 $(DESTDIR)$(MANDIR)/man1/ctlfs.1
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/ctlfs
+	install -m 644 $(LIB_HEADERS) $(DESTDIR)$(INCLUDEDIR)/ctlfs
+	install -m 644 $(BUILD)/libctlfs-emul.a $(DESTDIR)$(LIBDIR)/libctlfs-emul.a
+	install -m 755 $(BUILD)/$(LIB_SONAME) $(DESTDIR)$(LIBDIR)/$(LIB_SONAME).$(LIB_REST)
+	ln -sf $(LIB_SONAME).$(LIB_REST) $(DESTDIR)$(LIBDIR)/$(LIB_SONAME)
+	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libctlfs-emul.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' src/emul/ctlfs-emul.pc.in \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/ctlfs-emul.pc
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(BENCH:=.d)
+-include $(OBJECTS:.o=.d) $(LIB_OBJECTS:.o=.d) $(TESTS:=.d) $(BENCH:=.d) $(FUZZERS:=.d)

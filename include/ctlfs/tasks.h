@@ -51,6 +51,8 @@ struct task_info {
 	bool exited; /* no live thread is left: a zombie */
 	bool stopped; /* by a signal or a tracer */
 	bool kthread; /* a thread of the kernel */
+	bool job; /* of a shell with job control, which would take a stop for a Ctrl-Z */
+	int stop_pending; /* a stop signal that waits while it is stopped; 0: none */
 };
 
 /* What a process has used and uses. */
@@ -61,6 +63,8 @@ struct task_sample {
 	uint64_t anon, file, shmem, swap, pagetables; /* bytes */
 	uint64_t minflt, majflt; /* page faults so far */
 	unsigned threads; /* live ones; 0 for a zombie */
+	bool stopped; /* as in task_info */
+	uint64_t rbytes, wbytes; /* read from and written to disks so far */
 };
 
 /* One process with a valid tag that has not exited. Nonzero ends the scan with that value. */
@@ -89,6 +93,11 @@ struct tasks_ops {
 
 	int (*info)(struct tasks *t, pid_t tid, struct task_info *ret_info); /* -ESRCH */
 	int (*sample)(struct tasks *t, pid_t pid, struct task_sample *ret_sample); /* -ESRCH */
+	/* CPU time of all its threads, dead ones too, to the nanosecond, and cheaply. -ESRCH.
+	 * NULL: by sample. */
+	int (*cpu_time)(struct tasks *t, pid_t pid, uint64_t *ret_ns);
+	/* oom_score_adj, -1000 to 1000. NULL: 0. -ESRCH. */
+	int (*oom_adj)(struct tasks *t, pid_t pid, int *ret_adj);
 	/* Visits the live threads of a process. -ESRCH. */
 	int (*threads)(struct tasks *t, pid_t pid, thread_visit *visit, void *data);
 

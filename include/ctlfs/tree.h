@@ -48,6 +48,23 @@ struct tree_list {
 	size_t n, cap;
 };
 
+/* What an extended attribute is to become. */
+struct tree_xattr {
+	const void *value; /* NULL: it is removed (-ENODATA) */
+	size_t size;
+	int flags; /* XATTR_CREATE (-EEXIST), XATTR_REPLACE (-ENODATA), or 0 */
+};
+
+/* Who may see and change which attribute is checked by the kernel before it asks the front end;
+ * -EOPNOTSUPP for names that the file system does not have. */
+struct tree_xattr_ops {
+	int (*get)(struct tree *t, uint64_t node, const char *name, struct buf *out); /* -ENODATA */
+	/* Names, each with its NUL. */
+	int (*list)(struct tree *t, uint64_t node, struct buf *out);
+	int (*set)(struct tree *t, const struct caller *who, uint64_t node, const char *name,
+		   const struct tree_xattr *x);
+};
+
 struct tree_ops {
 	/* Attributes of node, or of its entry name unless NULL; ".." is the parent (the root's is
 	 * itself). st_ino is the node's number. -ENOENT, -ENOTDIR, -ENODEV. */
@@ -66,6 +83,9 @@ struct tree_ops {
 	/* The cgroup of process pid (as the daemon sees it). -ESRCH; -ENOENT if it lies outside. */
 	int (*locate)(struct tree *t, pid_t pid, uint64_t *ret_dir);
 	void (*destroy)(struct tree *t);
+	/* Nobody uses directory node any more: see struct tree, forgets. NULL: need not be told. */
+	void (*forget)(struct tree *t, uint64_t node);
+	const struct tree_xattr_ops *xattr;
 };
 
 #define TREE_SET_MODE 1u
@@ -99,6 +119,11 @@ struct tree {
 	/* Directories change through these ops only (emulator), so that their entries and
 	 * attributes may be cached without end. */
 	bool exclusive;
+	/* Set by a front end that calls forget() for each directory that rmdir() removed on behalf
+	 * of somebody else than TREE_SELF, some time later: as kernfs remembers what is open,
+	 * stat(), setattr() and xattrs of it and of its files work until then, and it lists
+	 * nothing. */
+	bool forgets;
 	/* Called, possibly from a thread of the backend and with its locks held, when the content
 	 * of a notifying file (cgroup.events ...) changed, or a directory vanished: must not call
 	 * back. Set by the front end before the tree is used; may be NULL. */
@@ -119,6 +144,11 @@ void tree_destroy(struct tree *t); /* NULL is fine */
 int tree_read(struct tree *t, uint64_t dir, const char *name, struct buf *out);
 /* Writes text to interface file name of dir as the daemon itself. */
 int tree_write(struct tree *t, uint64_t dir, const char *name, const char *text);
+/* By path from the root, as the daemon itself; "/a/b", "a/b" and "/a/b/" are the same cgroup. */
+int tree_mkdir(struct tree *t, const char *path, mode_t mode); /* the parent exists; mode 0755 */
+int tree_rmdir(struct tree *t, const char *path);
+int tree_get(struct tree *t, const char *path, struct buf *out); /* appends "/a/b/memory.max" */
+int tree_set(struct tree *t, const char *path, const char *text);
 int tree_parent(struct tree *t, uint64_t node, uint64_t *ret_parent); /* the root's is itself */
 /* The directory at path ("/a/b", "a/b", "" and "/" are the root). */
 int tree_walk(struct tree *t, const char *path, uint64_t *ret_node);

@@ -89,8 +89,8 @@ int backend_open_emulator(struct backend *b, const struct emulator_options *o, b
 {
 	cleanup_buf struct buf devices = { 0 };
 	struct emul_config config = {
-		.version = o->version, .uid = geteuid(), .gid = getegid(), .sample_ns = SAMPLE_NS,
-		.spread = spread,
+		.version = o->version, .observe = o->observe, .clock = true, .uid = geteuid(),
+		.gid = getegid(), .sample_ns = SAMPLE_NS, .spread = spread && !o->observe,
 	};
 	int r;
 

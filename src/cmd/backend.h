@@ -21,6 +21,7 @@ option_parse option_backend; /* enum backend_kind */
 /* What of the emulator can be chosen. */
 struct emulator_options {
 	enum emul_version version;
+	bool observe; /* act on nobody for a limit */
 };
 
 option_parse option_emulate; /* enum emul_version */

@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{ "run", "run a command in a cgroup of its own that sees its own limits", cmd_run },
 	{ "status", "show the ctlfs mounts and what their daemons have done", cmd_status },
 	{ "errors", "show the latest refused operations and why they were refused", cmd_errors },
+	{ "export", "write a snapshot of a cgroup tree as plain files", cmd_export },
 	{ "version", "print the version", cmd_version },
 	{ "help", "print this, or the help of a command", cmd_help },
 	{ NULL },

@@ -12,6 +12,7 @@
 #include "backend.h"
 #include "cmd.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/export.h"
 #include "ctlfs/log.h"
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
@@ -39,6 +40,7 @@ static const struct option_row list_rows[] = {
 	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .help = "" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .help = "" },
+	{ "no-enforce", .parse = option_switch, FIELD(emulator.observe), .help = "" },
 	{ "defaults" }, { "auto" }, { "noauto" }, { "nofail" }, { "_netdev" }, { "comment" },
 	{ "user" }, { "nouser" }, { "users" }, { "owner" }, { "group" }, { "nonempty" },
 	{ "suid" }, { "nosuid" }, { "dev" }, { "nodev" }, { "exec" }, { "noexec" },
@@ -69,12 +71,17 @@ static const struct option_row rows[] = {
 		  "cgroup2, or an absolute directory) instead of the whole" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .preset = "6.12",
 	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
+	{ "import", 0, "DIRECTORY", option_text, FIELD(import), .expected = "a directory",
+	  .help = "emulator: begin with the cgroups and settings of a snapshot that 'ctlfs export' "
+		  "wrote, or of any directory of a cgroup v2 tree" },
+	{ "no-enforce", 0, NULL, option_switch, FIELD(emulator.observe),
+	  .help = "emulator: account and count, but never kill or stop a process for a limit" },
 	{ "foreground", 'f', NULL, option_switch, FIELD(foreground),
 	  .help = "stay in the foreground" },
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
 	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
 		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, "
-		  "emulate=VERSION; generic options of mount(8) are accepted" },
+		  "emulate=VERSION, no-enforce; generic options of mount(8) are accepted" },
 	{ NULL },
 };
 
@@ -95,6 +102,7 @@ void mount_options_free(struct mount_options *o)
 struct plan {
 	const struct mount_options *o;
 	const char *path, *dir;
+	const char *from; /* a snapshot to import, or NULL */
 	int ready; /* a byte written here tells that requests are served; or -1 */
 };
 
@@ -103,7 +111,7 @@ static int choose(const struct mount_options *o, struct buf *dir)
 {
 	int r;
 
-	if (o->backend == BACKEND_EMULATOR)
+	if (o->backend == BACKEND_EMULATOR || o->import)
 		return 0;
 	r = backend_directory(o->root, dir);
 	if (o->backend == BACKEND_KERNEL || o->root)
@@ -189,6 +197,24 @@ static int serve_mounted(const struct plan *plan, const struct backend *b, int f
 	return status;
 }
 
+static void tell_left_out(void *data, const char *text)
+{
+	(void)data;
+	log_error("mount: import: %s", text);
+}
+
+static int import(const struct plan *plan, struct tree *tree)
+{
+	struct tree *from;
+	int r = plan->from ? plain_new(plan->from, &from) : 0;
+
+	if (r < 0 || !plan->from)
+		return r;
+	r = tree_import(tree, from, tell_left_out, NULL);
+	tree_destroy(from);
+	return r;
+}
+
 static int serve(const struct plan *plan)
 {
 	struct mount_config config = { plan->path, plan->o->allow_other, plan->o->read_only };
@@ -202,6 +228,12 @@ static int serve(const struct plan *plan)
 		r = backend_open_emulator(&b, &plan->o->emulator, false);
 	if (r < 0)
 		return complain(plan->dir ? plan->dir : "emulator", r);
+	r = import(plan, b.tree);
+	if (r < 0) {
+		complain(plan->from, r);
+		backend_close(&b);
+		return STATUS_FAILED;
+	}
 	r = server_mount(&config, &fd);
 	status = r < 0 ? complain(plan->path, r) : serve_mounted(plan, &b, fd);
 	backend_close(&b);
@@ -269,7 +301,7 @@ int cmd_mount(int argc, char **argv)
 	};
 	cleanup_operands struct operands operands = { 0 };
 	cleanup_buf struct buf dir = { 0 };
-	cleanup_free char *path = NULL;
+	cleanup_free char *path = NULL, *from = NULL;
 	struct plan plan = { .o = &o, .ready = -1 };
 	int r, status = options_parse(&mount_line, argc, argv, &o, &operands);
 
@@ -280,9 +312,16 @@ int cmd_mount(int argc, char **argv)
 			  "--backend kernel");
 		return STATUS_USAGE;
 	}
+	if (o.import && o.backend == BACKEND_KERNEL) {
+		log_error("mount: --import: expected --backend emulator");
+		return STATUS_USAGE;
+	}
 	plan.path = path = realpath(operands.v[0], NULL);
 	if (!path)
 		return complain(operands.v[0], -errno);
+	plan.from = from = o.import ? realpath(o.import, NULL) : NULL;
+	if (o.import && !from)
+		return complain(o.import, -errno);
 	r = choose(&o, &dir);
 	if (r < 0)
 		return complain(o.root ? o.root : "backend kernel", r);

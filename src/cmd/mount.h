@@ -12,6 +12,7 @@ struct mount_options {
 	enum backend_kind backend;
 	const char *root;
 	struct emulator_options emulator;
+	const char *import; /* a snapshot */
 	bool foreground;
 	bool allow_other, read_only, debug;
 	unsigned spin, threads;

@@ -60,11 +60,14 @@ static const struct option_row rows[] = {
 		  "repeated" },
 	{ "backend", 0, "KIND", option_backend, FIELD(backend), .expected = BACKEND_EXPECTED,
 	  .preset = "auto",
-	  .help = "kernel: limits are enforced by a real cgroup v2; emulator: they are shown and "
-		  "accounted; auto: the kernel where it can be had" },
+	  .help = "kernel: limits are enforced by a real cgroup v2; emulator: ctlfs keeps them as "
+		  "far as signals can; auto: the kernel where it can be had" },
 	{ "emulate", 0, "VERSION", option_emulate, FIELD(emulator.version),
 	  .expected = EMULATE_EXPECTED, .preset = "6.12",
 	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
+	{ "no-enforce", 0, NULL, option_switch, FIELD(emulator.observe),
+	  .help = "emulator: account and count, but never kill or stop a process for a limit, and "
+		  "refuse no fork" },
 	{ NULL },
 };
 
@@ -95,7 +98,7 @@ struct run {
 	char **command;
 	struct run_signals signals;
 	struct run_container container;
-	int channel;
+	int channel, forks;
 	pid_t daemon, init;
 };
 
@@ -128,14 +131,14 @@ static int mount_and_send(struct run *run)
 	cleanup_close int device = -1;
 	int r = run_mount(&device);
 
-	return r < 0 ? r : channel_send_device(run->channel, device);
+	return r < 0 ? r : channel_send_fd(run->channel, device);
 }
 
 static int start_init(struct run *run, const int go[2], const int stops[2])
 {
 	struct run_init init = {
 		.container = &run->container, .signals = &run->signals,
-		.command = run->command, .go = go[0], .stops = stops[1],
+		.command = run->command, .forks = run->forks, .go = go[0], .stops = stops[1],
 	};
 
 	run->init = fork();
@@ -148,6 +151,8 @@ static int start_init(struct run *run, const int go[2], const int stops[2])
 		close(run->channel);
 		_exit(run_init(&init));
 	}
+	if (run->forks >= 0)
+		close(run->forks);
 	return 0;
 }
 
@@ -192,11 +197,19 @@ static int run_command(struct run *run)
 	return status;
 }
 
+static int receive_container(struct run *run)
+{
+	int r = channel_recv_container(run->channel, &run->container);
+
+	if (r == 0 && run->container.ask_forks)
+		r = channel_recv_fd(run->channel, &run->forks);
+	return r;
+}
+
 static int run_all(struct run *run)
 {
 	/* The daemon first: it must stay in the namespaces of mounts and pids that we leave. */
-	if (start_daemon(run) < 0 || channel_recv_container(run->channel, &run->container) < 0 ||
-	    mount_and_send(run) < 0)
+	if (start_daemon(run) < 0 || receive_container(run) < 0 || mount_and_send(run) < 0)
 		return STATUS_RUN_FAILED;
 	return run_command(run);
 }
@@ -244,7 +257,7 @@ int cmd_run(int argc, char **argv)
 {
 	__attribute__((cleanup(run_options_free))) struct run_options o = { 0 };
 	cleanup_operands struct operands operands = { 0 };
-	struct run run = { .o = &o, .channel = -1 };
+	struct run run = { .o = &o, .channel = -1, .forks = -1 };
 	int status = options_parse(&run_line, argc, argv, &o, &operands);
 	cleanup_close int terminal = -1;
 

@@ -38,6 +38,7 @@ void run_options_free(struct run_options *o);
 struct run_container {
 	uint64_t id; /* of the container in the tree */
 	unsigned cpus; /* stay on the first so many CPUs; 0: on all */
+	bool ask_forks; /* forks are to be asked for: the end of a socket follows */
 	bool own_cgroup; /* a real cgroup: hide its path by a cgroup namespace */
 	char path[4096]; /* from the tree's root */
 };
@@ -47,17 +48,28 @@ struct run_container {
 int channel_open(int ret_ends[2]);
 int channel_send_container(int end, const struct run_container *c); /* daemon: it is there */
 int channel_recv_container(int end, struct run_container *ret_c);
-int channel_send_device(int end, int fd); /* supervisor: /dev/fuse, mounted */
-int channel_recv_device(int end, int *ret_fd);
+int channel_send_fd(int end, int fd); /* daemon: for ask_forks; supervisor: /dev/fuse, mounted */
+int channel_recv_fd(int end, int *ret_fd);
 int channel_send_pid(int end, pid_t pid); /* supervisor: the process to move in */
 int channel_recv_pid(int end, pid_t *ret_pid);
 int channel_send_moved(int end); /* daemon: it has moved, and requests are served from now on */
 int channel_recv_moved(int end);
 
+/* runfilter.c: has the kernel ask, at each fork of this process and its descendants, whoever holds
+ * the descriptor that is sent through end. Told on failure: then nobody is asked. */
+void forks_ask(int end);
+
+/* runforks.c: the thread that answers, by the emulator's pids.max. end: where the descriptor comes
+ * from; owned, also on failure. */
+struct forks;
+int forks_start(struct tree *tree, int end, struct forks **ret_forks);
+void forks_stop(struct forks *f); /* NULL is fine */
+
 /* runcgroup.c: the container's cgroup on either backend. */
 struct run_cgroup {
 	struct backend backend;
 	uint64_t dir;
+	bool ask_forks; /* the emulator has a pids.max to keep */
 	uint64_t parent; /* where it is removed from at the end; 0: nothing need be removed */
 	char name[64]; /* in parent */
 	char notice[512]; /* what auto chose, and why; "" if there was nothing to choose */
@@ -100,6 +112,7 @@ struct run_init {
 	const struct run_container *container;
 	const struct run_signals *signals;
 	char **command;
+	int forks; /* for forks_ask(), or -1 */
 	int go; /* a byte here: the daemon has moved us and serves; its end: it never will */
 	int stops; /* a byte goes here each time the command was stopped */
 };

@@ -132,7 +132,7 @@ static int enable(struct tree *t, uint64_t parent, const char *needed)
 		return refuse(EBUSY, "it has processes, so its children get no controllers");
 	for (size_t i = 0; i < ARRAY_SIZE(useful); i++)
 		enable_one(t, parent, useful[i]);
-	for (char *word; r == 0 && (word = strsep(&rest, " ")) != NULL;) {
+	for (char *word; r == 0 && (word = strsep(&rest, " \n")) != NULL;) {
 		if (*word)
 			r = enable_one(t, parent, word);
 	}
@@ -232,19 +232,18 @@ static int new_on_kernel(struct run_cgroup *c, const char *needed)
 	return r;
 }
 
+/* Everything there is: the command finds in its cgroup what a machine's root would give it. */
 static int new_on_emulator(const struct run_options *o, struct run_cgroup *c)
 {
-	cleanup_buf struct buf asked = { 0 };
+	cleanup_buf struct buf all = { 0 };
 	int r = backend_open_emulator(&c->backend, &o->emulator, true);
 
 	if (r < 0)
 		return r;
 	snprintf(c->name, sizeof c->name, "run");
-	asked_controllers(o, &asked);
-	/* What cannot be enabled has no files: who sets one is told so. */
-	enable(c->backend.tree, TREE_ROOT, buf_text(&asked));
-	why_take();
-	r = buf_error(&asked);
+	r = tree_read(c->backend.tree, TREE_ROOT, "cgroup.controllers", &all);
+	if (r == 0)
+		r = enable(c->backend.tree, TREE_ROOT, buf_text(&all));
 	if (r == 0)
 		r = make_child(c, TREE_ROOT);
 	if (r < 0)
@@ -321,6 +320,15 @@ static int set_limits(const struct run_options *o, struct run_cgroup *c)
 	return r;
 }
 
+/* The kernel's own keeps pids.max without us. */
+static bool limits_forks(const struct run_cgroup *c)
+{
+	cleanup_buf struct buf text = { 0 };
+
+	return c->backend.tasks && tree_read(c->backend.tree, c->dir, "pids.max", &text) == 0 &&
+	       strcmp(buf_text(&text), "max\n") != 0;
+}
+
 int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 {
 	struct run_cgroup c = { 0 };
@@ -339,6 +347,7 @@ int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 		run_cgroup_free(&c);
 		return r;
 	}
+	c.ask_forks = !o->emulator.observe && limits_forks(&c);
 	*ret_cgroup = c;
 	return 0;
 }
@@ -359,6 +368,7 @@ int run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_co
 {
 	struct run_container container = {
 		.id = c->dir, .own_cgroup = c->parent != 0, .cpus = cpus_paid(c),
+		.ask_forks = c->ask_forks,
 	};
 	cleanup_buf struct buf path = { 0 };
 	int r = tree_path(c->backend.tree, c->dir, &path);

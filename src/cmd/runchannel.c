@@ -80,12 +80,12 @@ int channel_recv_container(int end, struct run_container *ret_c)
 	return recv_packet(end, ret_c, sizeof *ret_c, NULL);
 }
 
-int channel_send_device(int end, int fd)
+int channel_send_fd(int end, int fd)
 {
 	return send_packet(end, "d", 1, fd);
 }
 
-int channel_recv_device(int end, int *ret_fd)
+int channel_recv_fd(int end, int *ret_fd)
 {
 	char byte;
 

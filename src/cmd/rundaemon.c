@@ -112,8 +112,25 @@ static int serve(struct run_cgroup *c, int channel, int device, pid_t supervisor
 	return r;
 }
 
+/* The end of a socket for init, and the thread that waits at the other one. */
+static int start_forks(const struct run_cgroup *c, int channel, struct forks **ret_forks)
+{
+	int ends[2];
+	int r = channel_open(ends);
+
+	if (r < 0)
+		return r;
+	r = channel_send_fd(channel, ends[1]);
+	close(ends[1]);
+	if (r < 0) {
+		close(ends[0]);
+		return r;
+	}
+	return forks_start(c->backend.tree, ends[0], ret_forks);
+}
+
 /* The supervisor's orders, in their order; -EPIPE if it is gone. */
-static int follow(struct run_cgroup *c, int channel, pid_t supervisor)
+static int follow(struct run_cgroup *c, int channel, pid_t supervisor, struct forks **ret_forks)
 {
 	struct run_container container;
 	cleanup_close int device = -1;
@@ -123,8 +140,10 @@ static int follow(struct run_cgroup *c, int channel, pid_t supervisor)
 	if (r < 0)
 		return complain("the container cannot be described", r);
 	r = channel_send_container(channel, &container);
+	if (r == 0 && container.ask_forks)
+		r = start_forks(c, channel, ret_forks);
 	if (r == 0)
-		r = channel_recv_device(channel, &device);
+		r = channel_recv_fd(channel, &device);
 	if (r == 0)
 		r = channel_recv_pid(channel, &pid);
 	if (r < 0)
@@ -139,6 +158,7 @@ static int follow(struct run_cgroup *c, int channel, pid_t supervisor)
 
 int run_daemon(const struct run_options *o, int channel, pid_t supervisor)
 {
+	struct forks *forks = NULL;
 	struct run_cgroup cgroup;
 	int r = detach(channel, supervisor);
 
@@ -148,7 +168,8 @@ int run_daemon(const struct run_options *o, int channel, pid_t supervisor)
 		r = run_cgroup_new(o, &cgroup);
 	if (r < 0)
 		return STATUS_RUN_FAILED;
-	r = follow(&cgroup, channel, supervisor);
+	r = follow(&cgroup, channel, supervisor, &forks);
+	forks_stop(forks);
 	run_cgroup_free(&cgroup);
 	return r < 0 ? STATUS_RUN_FAILED : 0;
 }

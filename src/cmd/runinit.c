@@ -56,6 +56,8 @@ static _Noreturn void become(const struct run_init *i)
 	int error;
 
 	run_signals_restore(i->signals);
+	if (i->forks >= 0)
+		forks_ask(i->forks);
 	execvp(i->command[0], i->command);
 	error = errno;
 	log_error("run: %s: %s", i->command[0], strerror(error));
@@ -114,6 +116,8 @@ int run_init(const struct run_init *i)
 		log_error("run: %s cannot be started: %s", i->command[0], strerror(errno));
 		return STATUS_RUN_FAILED;
 	}
+	if (i->forks >= 0)
+		close(i->forks); /* its end tells that nobody will be asked for */
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);

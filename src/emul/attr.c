@@ -25,15 +25,29 @@ static struct node_attr *attr_find(const struct cgroup *cg, unsigned slot)
 	return a;
 }
 
+/* Files are made one after the other, after the directory. */
+static struct timespec moment_of(const struct cgroup *cg, unsigned slot)
+{
+	struct timespec t = cg->made;
+
+	t.tv_nsec += slot;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
 /* A controller's files belong to who enabled it, the others to who made the cgroup. */
 static void attr_default(const struct cgroup *cg, const struct row_ref *row, struct node_attr *a)
 {
+	unsigned slot = row ? row->slot : 0;
 	const struct css *css = row && row->ctrl != CTRL_NONE ? cg->css[row->ctrl] : NULL;
 
 	a->mode = row ? row->row->mode : cg->mode;
 	a->uid = css ? css->uid : cg->uid;
 	a->gid = css ? css->gid : cg->gid;
-	a->atim = a->mtim = a->ctim = cg->made;
+	a->atim = a->mtim = a->ctim = moment_of(cg, slot);
 }
 
 void attr_stat(const struct cgroup *cg, unsigned slot, const struct row_ref *row,
@@ -87,7 +101,7 @@ int attr_set(struct cgroup *cg, unsigned slot, const struct row_ref *row, const 
 	return 0;
 }
 
-void attr_drop(struct cgroup *cg, unsigned first, unsigned end)
+static void attr_drop(struct cgroup *cg, unsigned first, unsigned end)
 {
 	struct node_attr **link = &cg->attrs;
 
@@ -101,6 +115,12 @@ void attr_drop(struct cgroup *cg, unsigned first, unsigned end)
 		*link = a->next;
 		free(a);
 	}
+}
+
+void node_drop(struct cgroup *cg, unsigned first, unsigned end)
+{
+	attr_drop(cg, first, end);
+	xattr_drop(cg, first, end);
 }
 
 /* Groups other than the caller's first are not known here: their bits do not count. */

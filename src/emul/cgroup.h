@@ -18,6 +18,9 @@ struct row_ref {
 	size_t table, index; /* private: where to go on */
 };
 
+/* Finds rows by name and number from now on. -ENOMEM. */
+int rows_index(struct emul *e);
+
 /* The next row that cg could have, its controller enabled or not. */
 bool rows_next(const struct cgroup *cg, struct row_ref *ref);
 bool row_exists(const struct cgroup *cg, const struct row_ref *ref);
@@ -25,6 +28,8 @@ bool row_hidden(const struct cgroup *cg, const struct row_ref *ref); /* by cgrou
 /* The row of that name or number that cg has, hidden or not. */
 bool rows_find_name(const struct cgroup *cg, const char *name, struct row_ref *ret_ref);
 bool rows_find_slot(const struct cgroup *cg, unsigned slot, struct row_ref *ret_ref);
+/* The row of a number that a removed cgroup had, or could have had. */
+bool rows_find_former(const struct cgroup *cg, unsigned slot, struct row_ref *ret_ref);
 /* Whether a child cgroup has the name of one of ctrl's files. */
 bool rows_clash(const struct cgroup *cg, enum ctrl ctrl, const char **ret_name);
 
@@ -42,6 +47,10 @@ static inline struct emul *emul_of(struct tree *t)
 	return (struct emul *)t; /* its first member */
 }
 
+/* --- notify.c --- */
+
+void notices_free(struct emul *e);
+
 /* --- dir.c --- */
 
 struct cgroup *cgroup_child(const struct cgroup *cg, const char *name);
@@ -50,7 +59,14 @@ struct cgroup *cgroup_by_id(const struct emul *e, uint32_t id);
 int cgroup_find(const struct emul *e, uint64_t node, struct cgroup **ret_cg, unsigned *ret_slot);
 int cgroup_new_root(struct emul *e, struct cgroup **ret_root);
 int cgroup_mkdir(struct cgroup *parent, const struct caller *who, const char *name, mode_t mode);
-int cgroup_rmdir(struct cgroup *cg);
+int cgroup_rmdir(struct cgroup *cg, const struct caller *who);
+/* Likewise, or one that was removed and that the front end still knows. */
+int cgroup_find_any(const struct emul *e, uint64_t node, struct cgroup **ret_cg,
+		    unsigned *ret_slot);
+void cgroup_forget(struct emul *e, uint64_t node);
+/* What died in it is still there: once removed, it and its ancestors count as dying. */
+void cgroup_pin(struct cgroup *cg);
+void cgroup_unpin(struct cgroup *cg);
 void cgroup_get(struct cgroup *cg);
 void cgroup_put(struct cgroup *cg); /* NULL is fine */
 void cgroup_free_all(struct emul *e);
@@ -66,8 +82,16 @@ void attr_stat(const struct cgroup *cg, unsigned slot, const struct row_ref *row
 	       struct stat *ret_stat);
 int attr_set(struct cgroup *cg, unsigned slot, const struct row_ref *row, const struct stat *attr,
 	     unsigned valid);
-void attr_drop(struct cgroup *cg, unsigned first, unsigned end); /* of slots [first, end) */
+/* Forgets what was set, xattrs too, of slots [first, end). */
+void node_drop(struct cgroup *cg, unsigned first, unsigned end);
 bool attr_may_write(const struct stat *st, const struct caller *who);
+
+/* --- xattr.c: as tree_xattr_ops --- */
+
+int xattr_get(struct cgroup *cg, unsigned slot, const char *name, struct buf *out);
+int xattr_list(const struct cgroup *cg, unsigned slot, struct buf *out);
+int xattr_set(struct cgroup *cg, unsigned slot, const char *name, const struct tree_xattr *set);
+void xattr_drop(struct cgroup *cg, unsigned first, unsigned end); /* of slots [first, end) */
 
 /* --- file.c --- */
 
@@ -102,6 +126,9 @@ static inline bool cgroup_has_tasks(const struct cgroup *cg)
 
 /* --- members.c --- */
 
+/* Why a member is stopped for a while, beside cgroup.freeze. */
+enum hold { HOLD_CPU, HOLD_HIGH, HOLDS };
+
 /* A process that carries the tag of a live cgroup. */
 struct member {
 	pid_t pid;
@@ -115,8 +142,15 @@ struct member {
 	unsigned n_placed; /* of its threads that are in other cgroups */
 	bool watched; /* the task source tells when it exits */
 	bool stopped; /* kept stopped: by us, or it was found so */
-	bool cont; /* by us: to be continued when thawed */
+	bool cont; /* by us: to be continued when nothing keeps it stopped */
 	uint64_t *cpus; /* affinity.c: what was asked for last, NULL: all */
+	struct cgroup *held_by[HOLDS]; /* whose limit keeps it stopped; NULL: none does */
+	uint64_t ran_ns; /* CPU time that was charged to quotas */
+	uint64_t ran_little, ran_at; /* since it last ran for a while, and when that was */
+	uint64_t grew_at; /* when a sample last saw more memory */
+	bool oom_killed; /* for want of memory, at oom_at */
+	bool oom_refused; /* it could not be killed */
+	uint64_t oom_at;
 	uint64_t killed; /* the round of cgroup.kill that has signalled it */
 };
 
@@ -203,6 +237,23 @@ int migrate_write_threads(struct emul_open *f, const struct caller *who, char *t
 int freeze_set(struct cgroup *cg, bool freeze);
 uint64_t frozen_time(const struct cgroup *cg); /* ns: how long it was to be frozen so far */
 void freeze_member(struct member *m); /* stops or continues it as its cgroup demands */
+void freeze_again(struct member *m); /* somebody else has continued it */
+
+/* --- hold.c --- */
+
+int member_signal(const struct member *m, int sig);
+int member_stop(struct member *m); /* once, whoever asks; one found stopped is left so later */
+void member_cont(struct member *m); /* if we have stopped it and nothing keeps it so */
+/* Keeps m stopped for by's limit. False: it is stopped anyway, or must not be. */
+bool member_hold(struct member *m, enum hold why, struct cgroup *by);
+void member_release(struct member *m, enum hold why);
+void members_release(struct cgroup *by, enum hold why); /* all that by holds */
+void member_left(struct member *m); /* its cgroup's limits hold it no more */
+
+/* --- bandwidth.c --- */
+
+/* m's CPU time so far is total: what is new is charged to the quotas above it. */
+void bandwidth_ran(struct member *m, uint64_t total_ns);
 int kill_all(struct cgroup *cg);
 
 #endif

@@ -75,14 +75,14 @@ static void css_free(struct cgroup *cg, int ctrl)
 {
 	const struct controller *c = emul_controllers[ctrl];
 
-	for (size_t i = 0; i < emul_n_tables; i++) {
+	for (size_t i = 0; cg->attrs && i < emul_n_tables; i++) {
 		const struct emul_table *table = &emul_tables[i];
 		unsigned n = 0;
 
 		while (table->rows[n].name)
 			n++;
 		if (table->ctrl == c->id)
-			attr_drop(cg, table->first, table->first + n);
+			node_drop(cg, table->first, table->first + n);
 	}
 	count_css(cg, ctrl, -1);
 	if (c->css_exit)

@@ -234,8 +234,13 @@ static uint64_t read_pressure(struct cgroup *cg)
 
 static int write_pressure(struct emul_open *f, const struct caller *who, char *text)
 {
+	bool on;
+	int r = parse_switch(text, &on);
+
 	(void)who;
-	return parse_switch(text, &f->cg->pressure);
+	if (r == 0)
+		psi_enable(f->cg, on);
+	return r;
 }
 
 /* Only ever appended to: an index is a number. */

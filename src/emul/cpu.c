@@ -4,9 +4,9 @@
  *
  * cpu.stat tells how much CPU time the members and their descendants have had since the cgroup was
  * made, also those that have ended, as last seen; it exists without the controller too.
- * Weights, idle and limits are kept and read back as the kernel does, but nobody is slowed down by
- * them: nr_throttled and its kin stay 0. Only where the emulator was told to spread does cpu.max
- * bound the number of CPUs that members run on.
+ * cpu.max is kept by bandwidth.c; where the emulator was told to spread it also bounds the number
+ * of CPUs that members run on. Weights and idle are kept and read back as the kernel does, but
+ * nobody is slowed down by them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,12 +15,11 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
+#include "cpu.h"
 #include "emul.h"
 
 /* What the kernel's sscanf() takes for white space. */
 #define SPACES " \t\n\v\f\r\xa0"
-
-#define NO_QUOTA UINT64_MAX
 
 /* Bounds of cpu.max, in microseconds. */
 #define PERIOD_MIN 1000ULL
@@ -49,18 +48,6 @@ static const int nice_shares[] = {
 	110,   87,    70,    56,    45,	   36,	  29,	 23,	18,    15,
 };
 
-struct cpu {
-	struct css css;
-	int shares;
-	bool idle;
-	uint64_t quota, period, burst; /* nanoseconds; quota may be NO_QUOTA */
-};
-
-static struct cpu *cpu_of(const struct cgroup *cg)
-{
-	return (struct cpu *)cgroup_css(cg, CTRL_CPU);
-}
-
 static void cpu_init(struct cgroup *cg, struct css *css)
 {
 	struct cpu *cpu = (struct cpu *)css;
@@ -76,10 +63,17 @@ static void cpu_exit(struct cgroup *cg, struct css *css)
 {
 	struct cpu *cpu = (struct cpu *)css;
 
+	bandwidth_free(cg);
 	if (cpu->quota != NO_QUOTA) {
 		cpu->quota = NO_QUOTA;
 		emul_spread(cg);
 	}
+}
+
+static void cpu_populated(struct cgroup *cg, struct css *css)
+{
+	(void)css;
+	bandwidth_set_up(cg);
 }
 
 /* --- weight and idle ------------------------------------------------------------------------ */
@@ -174,6 +168,7 @@ static int bandwidth_set(struct cgroup *cg, uint64_t quota, uint64_t period, uin
 	cpu->quota = quota;
 	cpu->period = period;
 	cpu->burst = burst;
+	bandwidth_set_up(cg);
 	emul_spread(cg);
 	return 0;
 }
@@ -254,6 +249,7 @@ unsigned cpu_paid(const struct cgroup *cg)
 
 static int stat_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
+	struct bandwidth_stat b;
 	struct usage u;
 	int error = emul_usage(f->cg, &u);
 
@@ -265,17 +261,26 @@ static int stat_show(struct emul_open *f, const struct caller *reader, struct bu
 		 (unsigned long long)(u.user_ns / USEC), (unsigned long long)(u.system_ns / USEC));
 	if (!emul_is(f->cg->emul, EMUL_6_1))
 		buf_addf(out, "nice_usec %llu\n", (unsigned long long)(u.nice_ns / USEC));
-	if (cpu_of(f->cg))
-		buf_adds(out, "nr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"
-			      "nr_bursts 0\nburst_usec 0\n");
+	if (!cpu_of(f->cg))
+		return 0;
+	bandwidth_read(f->cg, &b);
+	buf_addf(out, "nr_periods %llu\nnr_throttled %llu\nthrottled_usec %llu\nnr_bursts %llu\n"
+		      "burst_usec %llu\n",
+		 (unsigned long long)b.nr_periods, (unsigned long long)b.nr_throttled,
+		 (unsigned long long)(b.throttled_ns / USEC), (unsigned long long)b.nr_bursts,
+		 (unsigned long long)(b.burst_ns / USEC));
 	return 0;
 }
 
 static int stat_local_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
+	struct bandwidth_stat b;
+
 	(void)reader;
-	if (cpu_of(f->cg))
-		buf_adds(out, "throttled_usec 0\n");
+	if (!cpu_of(f->cg))
+		return 0;
+	bandwidth_read(f->cg, &b);
+	buf_addf(out, "throttled_usec %llu\n", (unsigned long long)(b.local_ns / USEC));
 	return 0;
 }
 
@@ -324,4 +329,5 @@ const struct controller cpu_controller = {
 	.css_size = sizeof(struct cpu),
 	.css_init = cpu_init,
 	.css_exit = cpu_exit,
+	.populated = cpu_populated,
 };

@@ -26,16 +26,40 @@ struct cgroup *cgroup_by_id(const struct emul *e, uint32_t id)
 	return cg;
 }
 
+static void split_node(uint64_t node, uint64_t *ret_id, unsigned *ret_slot)
+{
+	*ret_id = node < TREE_ROOT ? UINT64_MAX : (node - TREE_ROOT) / PER_DIR;
+	*ret_slot = (unsigned)((node - TREE_ROOT) % PER_DIR);
+}
+
+int cgroup_find_any(const struct emul *e, uint64_t node, struct cgroup **ret_cg, unsigned *ret_slot)
+{
+	uint64_t id;
+	uint32_t key;
+	struct cgroup *cg;
+
+	split_node(node, &id, ret_slot);
+	key = (uint32_t)id;
+	if (id <= UINT32_MAX)
+		HASH_FIND(hh_id, e->gone, &key, sizeof key, cg);
+	else
+		cg = NULL;
+	if (!cg)
+		return cgroup_find(e, node, ret_cg, ret_slot);
+	*ret_cg = cg;
+	return 0;
+}
+
 int cgroup_find(const struct emul *e, uint64_t node, struct cgroup **ret_cg, unsigned *ret_slot)
 {
-	uint64_t id = (node - TREE_ROOT) / PER_DIR;
-	struct cgroup *cg = node < TREE_ROOT || id > UINT32_MAX ? NULL :
-								  cgroup_by_id(e, (uint32_t)id);
+	struct cgroup *cg;
+	uint64_t id;
 
+	split_node(node, &id, ret_slot);
+	cg = id > UINT32_MAX ? NULL : cgroup_by_id(e, (uint32_t)id);
 	if (!cg)
 		return refuse(ENODEV, "the cgroup has been removed");
 	*ret_cg = cg;
-	*ret_slot = (unsigned)((node - TREE_ROOT) % PER_DIR);
 	return 0;
 }
 
@@ -46,7 +70,8 @@ void cgroup_get(struct cgroup *cg)
 
 static void cgroup_free(struct cgroup *cg)
 {
-	attr_drop(cg, 0, SLOT_END);
+	node_drop(cg, 0, SLOT_END);
+	psi_free(cg);
 	free(cg->name);
 	free(cg);
 }
@@ -56,12 +81,29 @@ void cgroup_put(struct cgroup *cg)
 	while (cg && --cg->refs == 0) {
 		struct cgroup *parent = cg->parent;
 
-		control_dying(cg, -1);
-		for (struct cgroup *up = parent; up; up = up->parent)
-			up->nr_dying--;
 		cgroup_free(cg);
 		cg = parent; /* drops the child's reference to it */
 	}
+}
+
+void cgroup_pin(struct cgroup *cg)
+{
+	cgroup_get(cg);
+	cg->pins++;
+}
+
+void cgroup_unpin(struct cgroup *cg)
+{
+	struct cgroup *parent = cg->parent;
+	bool died = --cg->pins == 0 && cg->dead;
+
+	if (died)
+		control_dying(cg, -1);
+	for (struct cgroup *up = died ? parent : NULL; up; up = up->parent)
+		up->nr_dying--;
+	if (died)
+		cgroup_unpin(parent);
+	cgroup_put(cg);
 }
 
 static struct cgroup *cgroup_new(struct emul *e, struct cgroup *parent, const char *name)
@@ -208,23 +250,50 @@ int cgroup_mkdir(struct cgroup *parent, const struct caller *who, const char *na
 	return 0;
 }
 
-int cgroup_rmdir(struct cgroup *cg)
+/* For who has it open: until the front end forgets it. */
+static void remember(struct cgroup *cg)
+{
+	struct emul *e = cg->emul;
+
+	HASH_ADD(hh_id, e->gone, id, sizeof cg->id, cg);
+	if (cg->hh_id.tbl)
+		cgroup_get(cg);
+}
+
+void cgroup_forget(struct emul *e, uint64_t node)
+{
+	struct cgroup *cg;
+	unsigned slot;
+
+	if (!e->gone || cgroup_find_any(e, node, &cg, &slot) < 0 || slot || !cg->dead)
+		return;
+	HASH_DELETE(hh_id, e->gone, cg);
+	cgroup_put(cg);
+}
+
+int cgroup_rmdir(struct cgroup *cg, const struct caller *who)
 {
 	if (cg->nr_tasks)
 		return refuse(EBUSY, "%u tasks are in the cgroup or below it", cg->nr_tasks);
 	if (cg->children)
 		return refuse(EBUSY, "the cgroup has %u children", HASH_COUNT(cg->children));
-	control_dying(cg, 1);
+	if (cg->pins) /* dying until nobody has a file of it open */
+		control_dying(cg, 1);
 	control_exit(cg);
+	psi_remove(cg);
 	cgroup_unlink(cg);
 	for (struct cgroup *up = cg->parent; up; up = up->parent) {
 		up->nr_descendants--;
-		up->nr_dying++; /* until nobody has it open */
+		up->nr_dying += cg->pins > 0;
 	}
+	if (cg->pins)
+		cgroup_pin(cg->parent);
 	if (cg->threaded)
 		cg->parent->nr_threaded_children--;
 	cg->dead = true;
 	tree_changed(&cg->emul->tree, cgroup_node(cg));
+	if (cg->emul->tree.forgets && who != &TREE_SELF)
+		remember(cg);
 	cgroup_put(cg);
 	return 0;
 }
@@ -271,6 +340,10 @@ void cgroup_free_all(struct emul *e)
 {
 	struct cgroup *cg, *next;
 
+	HASH_ITER(hh_id, e->gone, cg, next) {
+		HASH_DELETE(hh_id, e->gone, cg);
+		cgroup_put(cg);
+	}
 	HASH_ITER(hh_id, e->by_id, cg, next)
 		control_exit(cg); /* counts in ancestors: before any is freed */
 	HASH_ITER(hh_id, e->by_id, cg, next) {

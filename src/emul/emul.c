@@ -24,11 +24,11 @@ static int refresh_unlocked(struct emul *e)
 	struct found found __attribute__((cleanup(found_free))) = { 0 };
 	struct tasks *t = e->config.tasks;
 	struct epoch ep = { .moves = e->moves, .scans = e->scans };
-	int r = t->ops->births(t, &ep.births);
+	int r = e->alone ? 0 : t->ops->births(t, &ep.births);
 
 	if (r < 0)
 		return r;
-	if (members_stale(e, ep.births)) {
+	if (!e->alone && members_stale(e, ep.births)) {
 		pthread_mutex_unlock(&e->lock);
 		r = members_scan(e, &found);
 		pthread_mutex_lock(&e->lock);
@@ -47,7 +47,7 @@ int emul_enter(struct emul *e, bool members)
 	struct tasks *t = e->config.tasks;
 	int r = 0;
 
-	if (members)
+	if (members && !e->alone)
 		t->ops->settle(t);
 	pthread_mutex_lock(&e->lock);
 	e->moment++;
@@ -88,11 +88,6 @@ void emul_leave(struct emul *e)
 	pthread_mutex_unlock(&e->lock);
 }
 
-void emul_notify(struct cgroup *cg, unsigned slot)
-{
-	tree_changed(&cg->emul->tree, cgroup_node(cg) + slot);
-}
-
 /* --- lookup --- */
 
 static int find_entry(struct cgroup *cg, const char *name, struct stat *ret_stat)
@@ -116,24 +111,41 @@ static int find_entry(struct cgroup *cg, const char *name, struct stat *ret_stat
 	return 0;
 }
 
+/* A node for its attributes: row is of no meaning for directories. Those of a removed cgroup can
+ * be had as long as somebody has them open. */
+static int find_node(struct emul *e, uint64_t node, struct cgroup **ret_cg, struct row_ref *ret_row)
+{
+	unsigned slot;
+	int r = cgroup_find_any(e, node, ret_cg, &slot);
+
+	if (r < 0)
+		return r;
+	*ret_row = (struct row_ref){ 0 };
+	if (!slot)
+		return 0;
+	if ((*ret_cg)->dead)
+		return rows_find_former(*ret_cg, slot, ret_row) ? 0 : -ENODEV;
+	return rows_find_slot(*ret_cg, slot, ret_row) && !row_hidden(*ret_cg, ret_row) ? 0 :
+											  -ENODEV;
+}
+
 static int stat_locked(struct emul *e, uint64_t node, const char *name, struct stat *ret_stat)
 {
 	struct cgroup *cg;
 	struct row_ref row;
-	unsigned slot;
-	int r = cgroup_find(e, node, &cg, &slot);
+	int r = find_node(e, node, &cg, &row);
 
 	if (r < 0)
 		return name ? -ENOENT : r;
-	if (slot && (!rows_find_slot(cg, slot, &row) || row_hidden(cg, &row)))
-		return name ? -ENOENT : -ENODEV;
 	if (!name) {
-		attr_stat(cg, slot, slot ? &row : NULL, ret_stat);
+		attr_stat(cg, row.slot, row.slot ? &row : NULL, ret_stat);
 		return 0;
 	}
-	if (slot && strcmp(name, ".."))
+	if (cg->dead)
+		return -ENOENT;
+	if (row.slot && strcmp(name, ".."))
 		return -ENOTDIR;
-	if (slot) {
+	if (row.slot) {
 		attr_stat(cg, 0, NULL, ret_stat); /* a file's parent */
 		return 0;
 	}
@@ -158,14 +170,11 @@ static int set_locked(struct emul *e, uint64_t node, const struct stat *attr, un
 {
 	struct cgroup *cg;
 	struct row_ref row;
-	unsigned slot;
-	int r = cgroup_find(e, node, &cg, &slot);
+	int r = find_node(e, node, &cg, &row);
 
 	if (r < 0)
 		return r;
-	if (slot && (!rows_find_slot(cg, slot, &row) || row_hidden(cg, &row)))
-		return -ENODEV;
-	return attr_set(cg, slot, slot ? &row : NULL, attr, valid);
+	return attr_set(cg, row.slot, row.slot ? &row : NULL, attr, valid);
 }
 
 static int op_setattr(struct tree *t, const struct caller *who, uint64_t node,
@@ -180,6 +189,61 @@ static int op_setattr(struct tree *t, const struct caller *who, uint64_t node,
 	emul_leave(e);
 	return r;
 }
+
+static void op_forget(struct tree *t, uint64_t node)
+{
+	struct emul *e = emul_of(t);
+
+	emul_enter(e, false);
+	cgroup_forget(e, node);
+	emul_leave(e);
+}
+
+/* --- extended attributes --- */
+
+static int op_get_xattr(struct tree *t, uint64_t node, const char *name, struct buf *out)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	struct row_ref row;
+	int r;
+
+	guard_mutex(&e->lock);
+	r = find_node(e, node, &cg, &row);
+	return r < 0 ? r : xattr_get(cg, row.slot, name, out);
+}
+
+static int op_list_xattrs(struct tree *t, uint64_t node, struct buf *out)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	struct row_ref row;
+	int r;
+
+	guard_mutex(&e->lock);
+	r = find_node(e, node, &cg, &row);
+	return r < 0 ? r : xattr_list(cg, row.slot, out);
+}
+
+static int op_set_xattr(struct tree *t, const struct caller *who, uint64_t node, const char *name,
+			const struct tree_xattr *x)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	struct row_ref row;
+	int r;
+
+	(void)who;
+	guard_mutex(&e->lock);
+	r = find_node(e, node, &cg, &row);
+	return r < 0 ? r : xattr_set(cg, row.slot, name, x);
+}
+
+static const struct tree_xattr_ops xattr_ops = {
+	.get = op_get_xattr,
+	.list = op_list_xattrs,
+	.set = op_set_xattr,
+};
 
 /* --- directories --- */
 
@@ -199,10 +263,16 @@ static int find_dir(struct emul *e, uint64_t node, struct cgroup **ret_cg)
 
 static int list_locked(struct emul *e, uint64_t dir, struct tree_list *list)
 {
-	struct row_ref row = { 0 };
+	struct row_ref row;
 	struct cgroup *cg = NULL;
-	int r = find_dir(e, dir, &cg);
+	int r = find_node(e, dir, &cg, &row);
 
+	if (r < 0)
+		return r;
+	if (row.slot)
+		return -ENOTDIR;
+	if (cg->dead)
+		return 0;
 	while (r == 0 && rows_next(cg, &row)) {
 		if (row_exists(cg, &row) && !row_hidden(cg, &row))
 			r = tree_list_add(list, row.row->name, cgroup_node(cg) + row.slot, false);
@@ -246,7 +316,7 @@ static int op_mkdir(struct tree *t, const struct caller *who, uint64_t dir, cons
 	return r;
 }
 
-static int rmdir_locked(struct emul *e, uint64_t dir, const char *name)
+static int rmdir_locked(struct emul *e, const struct caller *who, uint64_t dir, const char *name)
 {
 	struct cgroup *parent, *cg;
 	struct row_ref row;
@@ -264,7 +334,7 @@ static int rmdir_locked(struct emul *e, uint64_t dir, const char *name)
 		if (r < 0)
 			return r;
 	}
-	return cgroup_rmdir(cg);
+	return cgroup_rmdir(cg, who);
 }
 
 static int op_rmdir(struct tree *t, const struct caller *who, uint64_t dir, const char *name)
@@ -272,10 +342,9 @@ static int op_rmdir(struct tree *t, const struct caller *who, uint64_t dir, cons
 	struct emul *e = emul_of(t);
 	int r = emul_enter(e, true);
 
-	(void)who;
 	if (r < 0)
 		return r;
-	r = rmdir_locked(e, dir, name);
+	r = rmdir_locked(e, who, dir, name);
 	emul_leave(e);
 	return r;
 }
@@ -323,6 +392,30 @@ static int op_locate(struct tree *t, pid_t pid, uint64_t *ret_dir)
 	return cg ? 0 : -ENOENT;
 }
 
+int emul_may_fork(struct tree *t, pid_t tid, unsigned pending)
+{
+	struct emul *e = emul_of(t);
+	struct cgroup *cg;
+	uint64_t tag;
+	int r;
+
+	if (e->config.observe || e->config.tasks->ops->get_tag(e->config.tasks, tid, &tag) < 0)
+		return 0;
+	emul_enter(e, false);
+	cg = locate_locked(e, tid, tag);
+	r = cg ? pids_may_fork(cg, pending, false) : 0;
+	emul_leave(e);
+	if (r != -EAGAIN)
+		return r;
+	r = emul_enter(e, true); /* it must be counted, who has exited first */
+	if (r < 0)
+		return r;
+	cg = locate_locked(e, tid, tag);
+	r = cg ? pids_may_fork(cg, pending, true) : 0;
+	emul_leave(e);
+	return r;
+}
+
 /* --- life --- */
 
 static void op_destroy(struct tree *t)
@@ -333,8 +426,10 @@ static void op_destroy(struct tree *t)
 	e->config.tasks->ops->on_exit(e->config.tasks, NULL, NULL);
 	members_free(e);
 	cgroup_free_all(e);
+	notices_free(e);
 	timers_free(e);
 	machine_free(&e->machine);
+	free(e->rows);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -348,6 +443,8 @@ static const struct tree_ops emul_ops = {
 	.open = op_open,
 	.locate = op_locate,
 	.destroy = op_destroy,
+	.forget = op_forget,
+	.xattr = &xattr_ops,
 };
 
 /* Two emulators on one machine must not take each other's members for theirs. */
@@ -390,9 +487,12 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	if (r == 0)
 		r = machine_new(config, &e->machine);
 	if (r == 0)
+		r = rows_index(e);
+	if (r == 0)
 		r = cgroup_new_root(e, &e->root);
 	if (r < 0) {
 		machine_free(&e->machine);
+		free(e->rows);
 		return r;
 	}
 	pthread_mutex_init(&e->lock, NULL);

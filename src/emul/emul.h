@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -48,6 +49,7 @@ enum ctrl {
 struct usage {
 	uint64_t user_ns, system_ns, nice_ns; /* nice is a part of user */
 	uint64_t minflt, majflt;
+	uint64_t rbytes, wbytes; /* from and to disks */
 	uint64_t anon, file, shmem, swap, pagetables; /* bytes */
 	uint64_t threads;
 	uint64_t processes;
@@ -139,7 +141,7 @@ struct emul_open {
 	struct cgroup *cg; /* a reference; never dead inside rows */
 	const struct emul_file *row;
 	enum ctrl ctrl;
-	uint64_t css_serial; /* which life of the controller in cg it was opened in */
+	uint64_t css_serial; /* which life of the controller, or of pressure, it was opened in */
 	struct caller opener;
 	void *priv; /* the row's own */
 };
@@ -168,6 +170,8 @@ struct controller {
 	/* cg's usage was just brought up to date (emul_usage() of it or a descendant): peaks,
 	 * events. May be NULL. */
 	void (*sampled)(struct cgroup *cg, struct css *css, const struct usage *now);
+	/* cg has become populated or empty. May arm timers and no more; may be NULL. */
+	void (*populated)(struct cgroup *cg, struct css *css);
 };
 
 extern const struct controller cpuset_controller;
@@ -190,8 +194,11 @@ extern const size_t emul_n_tables;
 /* --- cgroups ------------------------------------------------------------------------------ */
 
 struct node_attr; /* attr.c: what chmod, chown and utimens set */
+struct xattr; /* xattr.c */
 struct member; /* members.c */
 struct placed;
+struct notice; /* notify.c */
+struct psi; /* psi.h */
 
 #define LIMIT_MAX INT_MAX /* cgroup.max.*: reads "max" */
 
@@ -203,6 +210,7 @@ struct cgroup {
 	unsigned depth;
 	unsigned refs; /* the tree's own, children, open files */
 	bool dead; /* removed; kept for open files */
+	unsigned pins; /* zombies, and removed children with pins */
 
 	struct cgroup *children; /* uthash by name (hh); iterates in order of creation */
 	UT_hash_handle hh;
@@ -220,6 +228,8 @@ struct cgroup {
 	unsigned nr_threaded_children;
 	int max_depth, max_descendants;
 	bool pressure; /* cgroup.pressure */
+	unsigned pressure_lives; /* how often it became 0: files opened before then are dead */
+	struct psi *psi; /* NULL: never stalled */
 	bool freeze, e_freeze; /* cgroup.freeze: its own; its own or an ancestor's */
 	bool frozen, populated; /* as in cgroup.events */
 	uint64_t frozen_ns; /* how long e_freeze was set, until frozen_since if it is now */
@@ -236,6 +246,7 @@ struct cgroup {
 	struct usage usage; /* hierarchical, as last sampled */
 
 	struct node_attr *attrs; /* directory and files that differ from the default */
+	struct xattr *xattrs;
 	uid_t uid; /* of the directory and its files */
 	gid_t gid;
 	mode_t mode; /* permission bits of the directory */
@@ -265,23 +276,29 @@ int machine_new(const struct emul_config *config, struct machine *ret_machine);
 void machine_free(struct machine *m);
 /* Its index, -1: none. */
 int resource_find(const struct resources *r, const char *name);
+struct row_index;
 
 struct emul {
 	struct tree tree;
 	struct machine machine;
 	struct emul_config config;
+	struct row_index *rows; /* rows.c; does not change */
 	pthread_mutex_t lock;
 	uint16_t instance; /* in tags */
 	uint32_t next_id;
 	uint64_t next_serial;
 	struct cgroup *root;
 	struct cgroup *by_id; /* uthash on id (hh_id), live ones */
+	struct cgroup *gone; /* likewise, removed ones that the front end knows */
 	struct member *members; /* uthash on pid */
 	struct placed *placed; /* uthash on tid */
 	unsigned n_members;
 	unsigned n_unwatched; /* members whose exit nobody tells us of */
 	uint64_t births; /* the task source's number when members were last complete */
 	bool complete; /* births means something */
+	/* A scan saw no member while no process was born: there is none until we tag one. Written
+	 * with the lock held. */
+	atomic_bool alone;
 	uint64_t moves; /* counts changes of tags by us: what was scanned before is stale */
 	uint64_t scans; /* counts applied scans */
 	uint64_t moment; /* counts operations */
@@ -291,6 +308,7 @@ struct emul {
 	uint64_t kills; /* counts writes to cgroup.kill */
 	struct cpulist cpus; /* the machine's: all below n_cpus, unless some are offline */
 	unsigned n_cpus, cpu_words;
+	struct notice *notices; /* notify.c */
 	struct timers timers;
 	struct ticker ticker;
 };
@@ -351,6 +369,9 @@ void swap_event(struct cgroup *cg, enum swap_event event, uint64_t count);
 void pids_event(struct cgroup *cg, uint64_t count);
 /* ... forks of tasks in forking, because of the pids.max of limiting, itself or an ancestor. */
 void pids_refused(struct cgroup *forking, struct cgroup *limiting, uint64_t count);
+/* A task of cg wants to fork, as emul_may_fork(). count: tasks are counted; else 0 says that all
+ * limits are far, and -EAGAIN nothing. */
+int pids_may_fork(struct cgroup *cg, unsigned pending, bool count);
 
 /* io.c: what members did on a block device, once more than before; told to cg, or the nearest
  * ancestor that has the controller, and to all above. -ENODEV: not one of config.devices. */
@@ -374,12 +395,15 @@ enum psi_resource { PSI_IO, PSI_MEMORY, PSI_CPU, PSI_RESOURCES };
 
 void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm,
 	       unsigned full_ppm);
+void psi_enable(struct cgroup *cg, bool on); /* cgroup.pressure */
+void psi_remove(struct cgroup *cg); /* it is about to be removed */
+void psi_free(struct cgroup *cg);
 
 /* Samples cg's members, at most once in an operation, and gives their hierarchical usage. In root:
  * of all members. -errno if processes cannot be looked at. */
 int emul_usage(struct cgroup *cg, struct usage *ret_usage);
 
-/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed. */
+/* The content of cg's notifying file at slot (SLOT_MEMORY + index) changed: notify.c. */
 void emul_notify(struct cgroup *cg, unsigned slot);
 
 /* cg's cpu.max changed: members are spread anew if the configuration says so. */

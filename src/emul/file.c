@@ -2,6 +2,7 @@
 /* Open interface files: a row's functions between the front end and a cgroup that may be gone. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
@@ -9,6 +10,7 @@
 #include "ctlfs/why.h"
 
 #define WRITE_MAX 4096
+#define POLL_GONE (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLERR | POLLPRI)
 
 static struct emul_open *open_of(struct tree_file *file)
 {
@@ -26,8 +28,9 @@ static int check_alive(const struct emul_open *f)
 	    (!cg->css[f->ctrl] || cg->css[f->ctrl]->serial != f->css_serial))
 		return refuse(ENODEV, "%s was disabled after the file had been opened",
 			      emul_ctrl_names[f->ctrl]);
-	if ((f->row->flags & ROW_PRESSURE) && !cg->pressure)
-		return refuse(ENODEV, "cgroup.pressure is 0");
+	if ((f->row->flags & ROW_PRESSURE) &&
+	    (!cg->pressure || f->css_serial != cg->pressure_lives))
+		return refuse(ENODEV, "cgroup.pressure became 0 after the file had been opened");
 	return 0;
 }
 
@@ -132,13 +135,15 @@ static unsigned file_poll(struct tree_file *file)
 {
 	struct emul_open *f = open_of(file);
 	struct emul *e = emul_of(file->tree);
-	unsigned mask;
+	unsigned mask = 0;
 
-	if (!f->row->poll)
-		return 0;
 	emul_enter(e, false);
-	mask = f->row->poll(f);
+	if (check_alive(f) < 0)
+		mask = POLL_GONE;
+	else if (f->row->poll)
+		mask = f->row->poll(f);
 	emul_leave(e);
+	why_take(); /* poll() refuses nothing */
 	return mask;
 }
 
@@ -183,7 +188,8 @@ int file_open(struct emul *e, const struct caller *who, uint64_t node, struct tr
 		.cg = cg,
 		.row = row.row,
 		.ctrl = row.ctrl,
-		.css_serial = row.ctrl == CTRL_NONE ? 0 : cg->css[row.ctrl]->serial,
+		.css_serial = row.ctrl == CTRL_NONE ? cg->pressure_lives :
+						      cg->css[row.ctrl]->serial,
 		.opener = *who,
 	};
 	r = row.row->open ? row.row->open(f) : 0;

@@ -368,8 +368,12 @@ static void stats_show(const struct cgroup *cg, size_t device, const struct io_g
 static int stat_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
 	const struct cgroup *cg = f->cg;
+	struct usage now; /* is accounted while it is looked at */
+	int error = emul_usage(f->cg, &now);
 
 	(void)reader;
+	if (error)
+		return error;
 	for (size_t i = cgroup_is_root(cg) ? cg->emul->machine.devices.n : 0; i > 0; i--)
 		stats_show(cg, i - 1, io_group(cg, i - 1), out);
 	for (const struct io_group *g = io_groups(cg); g && !cgroup_is_root(cg); g = g->next)
@@ -378,7 +382,7 @@ static int stat_show(struct emul_open *f, const struct caller *reader, struct bu
 }
 
 const struct emul_file io_files[] = {
-	{ .name = "io.stat", .mode = 0444, .show = stat_show },
+	{ .name = "io.stat", .mode = 0444, .flags = EMUL_USAGE, .show = stat_show },
 	{ .name = "io.max",
 	  .mode = 0644,
 	  .flags = ROW_NOT_ON_ROOT,

@@ -22,6 +22,16 @@ static struct tasks *tasks_of(const struct emul *e)
 
 /* --- what cgroup.events says --- */
 
+static void tell_populated(struct cgroup *cg)
+{
+	for (int i = 0; i < CTRL_COUNT; i++) {
+		const struct controller *c = emul_controllers[i];
+
+		if (c && c->populated && cg->css[i])
+			c->populated(cg, cg->css[i]);
+	}
+}
+
 void events_update(struct cgroup *cg)
 {
 	for (; cg; cg = cg->parent) {
@@ -30,8 +40,11 @@ void events_update(struct cgroup *cg)
 
 		if (populated == cg->populated && frozen == cg->frozen)
 			continue;
-		cg->populated = populated;
 		cg->frozen = frozen;
+		if (populated != cg->populated) {
+			cg->populated = populated;
+			tell_populated(cg);
+		}
 		if (cg->parent && !cg->dead)
 			emul_notify(cg, SLOT_CORE_EVENTS);
 	}
@@ -101,8 +114,10 @@ int member_add(struct cgroup *cg, pid_t pid, uint64_t start, const struct task_s
 	m->pid = pid;
 	m->start = start;
 	m->scan = e->scans;
-	if (base)
+	if (base) {
 		m->last = *base;
+		m->ran_ns = base->user_ns + base->system_ns;
+	}
 	r = tasks_of(e)->ops->watch(tasks_of(e), pid, start);
 	if (r == -ESRCH) {
 		free(m);
@@ -132,6 +147,7 @@ void member_move(struct member *m, struct cgroup *to)
 	if (to == from)
 		return;
 	usage_leave(m, from);
+	member_left(m);
 	list_take(m);
 	list_append(to, m);
 	usage_join(m, to);
@@ -157,6 +173,8 @@ void member_remove(struct member *m)
 	struct cgroup *cg = m->cg;
 	int running = !m->stopped;
 
+	if (m->cont) /* if it lives, it is ours no more */
+		member_signal(m, SIGCONT);
 	threads_drop(m);
 	usage_leave(m, cg);
 	list_take(m);
@@ -302,6 +320,7 @@ bool members_apply(struct emul *e, const struct found *found, uint64_t births, b
 		}
 	}
 	watch_more(e);
+	e->alone = !e->n_members && now == births;
 	e->births = births;
 	e->complete = true;
 	return true;
@@ -312,11 +331,11 @@ int members_refresh(struct emul *e, bool exact)
 	struct found found __attribute__((cleanup(found_free))) = { 0 };
 	struct tasks *t = tasks_of(e);
 	uint64_t births;
-	int r = t->ops->births(t, &births);
+	int r = e->alone ? 0 : t->ops->births(t, &births);
 
 	if (r < 0)
 		return r;
-	if (members_stale(e, births)) {
+	if (!e->alone && members_stale(e, births)) {
 		for (int i = 1; i <= SCANS_MAX; i++) {
 			bool done;
 			uint64_t after;

@@ -9,9 +9,9 @@
  * cgroup or of one below it; a write to memory.peak or memory.swap.peak starts anew for the open
  * file written to.
  *
- * Limits and protections are kept and read back, but nobody is reclaimed, throttled or killed for
- * them: events stay 0, and memory.reclaim reclaims nothing and says so with EAGAIN. All mapped
- * memory reads as active, since what is idle cannot be told.
+ * What acts on limits is in oom.c. Protections are kept and read back, but nothing is reclaimed
+ * that they could save; memory.reclaim reclaims nothing and says so with EAGAIN. All mapped memory
+ * reads as active, since what is idle cannot be told.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,41 +23,9 @@
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
 #include "emul.h"
+#include "memory.h"
 
 #define SWAPPINESS_MAX 200
-
-/* The most a value was, ever and since some open files were last written to. */
-struct peak {
-	uint64_t ever;
-	struct peak_since *resets;
-};
-
-/* An open file's own beginning. */
-struct peak_since {
-	uint64_t most;
-	struct peak *of; /* whose list it is in; NULL once that is gone */
-	struct peak_since *prev, *next;
-};
-
-struct memory {
-	struct css css;
-	uint64_t min, low, high, max; /* bytes, UINT64_MAX: no limit */
-	uint64_t swap_high, swap_max, zswap_max;
-	bool oom_group, zswap_writeback;
-	struct peak peak, swap_peak;
-	uint64_t events[MEMORY_EVENTS], events_local[MEMORY_EVENTS];
-	uint64_t swap_events[SWAP_EVENTS];
-};
-
-static struct memory *memory_of(const struct cgroup *cg)
-{
-	return (struct memory *)cgroup_css(cg, CTRL_MEMORY);
-}
-
-static uint64_t memory_used(const struct usage *u)
-{
-	return u->anon + u->file + u->shmem;
-}
 
 /* --- peaks ---------------------------------------------------------------------------------- */
 
@@ -140,6 +108,13 @@ static void memory_exit(struct cgroup *cg, struct css *css)
 	(void)cg;
 	peak_orphan(&m->peak);
 	peak_orphan(&m->swap_peak);
+	memory_watch_free(m);
+}
+
+static void memory_populated(struct cgroup *cg, struct css *css)
+{
+	(void)css;
+	memory_watch(cg);
 }
 
 static void memory_sampled(struct cgroup *cg, struct css *css, const struct usage *now)
@@ -161,16 +136,29 @@ static void memory_sampled(struct cgroup *cg, struct css *css, const struct usag
 	static int field##_write(struct cgroup *cg, uint64_t bytes) \
 	{                                                           \
 		memory_of(cg)->field = bytes;                       \
+		memory_watch(cg);                                   \
 		return 0;                                           \
 	}
 
 LIMIT_SLOTS(min)
 LIMIT_SLOTS(low)
 LIMIT_SLOTS(high)
-LIMIT_SLOTS(max)
+static uint64_t max_read(struct cgroup *cg)
+{
+	return memory_of(cg)->max;
+}
+
 LIMIT_SLOTS(swap_high)
 LIMIT_SLOTS(swap_max)
 LIMIT_SLOTS(zswap_max)
+
+static int max_write(struct cgroup *cg, uint64_t bytes)
+{
+	memory_of(cg)->max = bytes;
+	memory_enforce_max(cg);
+	memory_watch(cg);
+	return 0;
+}
 
 /* strstrip(), kstrtoint(): 0 or 1, else -EINVAL; -ERANGE beyond an int. */
 static int write_bool(struct emul_open *f, char *text, bool *ret_value)
@@ -457,4 +445,5 @@ const struct controller memory_controller = {
 	.css_init = memory_init,
 	.css_exit = memory_exit,
 	.sampled = memory_sampled,
+	.populated = memory_populated,
 };

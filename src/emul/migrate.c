@@ -98,8 +98,10 @@ static int set_tag(const struct move *mv)
 {
 	struct emul *e = mv->emul;
 	struct tasks *t = e->config.tasks;
-	int r = t->ops->set_tag(t, mv->info.pid, TASK_TAG(e->instance, mv->to->id));
+	int r;
 
+	e->alone = false; /* even if it fails: the process may have forked with the tag */
+	r = t->ops->set_tag(t, mv->info.pid, TASK_TAG(e->instance, mv->to->id));
 	if (r == -EPERM || r == -EACCES)
 		return refuse(EACCES,
 			      "ctlfs may not change the limits of process %d (another user's, "

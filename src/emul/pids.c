@@ -4,8 +4,10 @@
  *
  * pids.current counts the live threads of the members and of their descendants; unlike in the
  * kernel a process that has ended no longer counts, reaped or not. pids.peak is the most that was
- * seen when somebody read a file of the cgroup or of one below it. pids.max is kept and read back
- * but no fork is refused for it, and so pids.events stays 0.
+ * seen when somebody read a file of the cgroup or of one below it, or when tasks were counted for
+ * pids.max. A fork is refused for pids.max if whoever asks emul_may_fork() refuses it; others are
+ * only counted. Tasks are counted only when so many forks were allowed since the last time that a
+ * limit could have been reached.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,6 +25,8 @@ struct pids {
 	int64_t limit;
 	uint64_t peak;
 	uint64_t events, events_local;
+	uint64_t most; /* tasks that there may be, if the emulator's moves are still these */
+	uint64_t most_moves; /* ... plus 1; 0: not known */
 };
 
 static struct pids *pids_of(const struct cgroup *cg)
@@ -113,6 +117,65 @@ void pids_refused(struct cgroup *forking, struct cgroup *limiting, uint64_t coun
 		if (!cgroup_is_root(cg))
 			emul_notify(cg, SLOT_PIDS_EVENTS);
 	}
+}
+
+/* --- forks ---------------------------------------------------------------------------------- */
+
+static bool is_far(const struct cgroup *cg)
+{
+	for (; cg && pids_of(cg); cg = cg->parent) {
+		const struct pids *pids = pids_of(cg);
+
+		if (pids->limit != NO_LIMIT && (pids->most_moves != cg->emul->moves + 1 ||
+						(int64_t)pids->most >= pids->limit))
+			return false;
+	}
+	return true;
+}
+
+/* pids_try_charge(): the first limit from below that is in the way. */
+static int count_tasks(struct cgroup *from, unsigned pending)
+{
+	int r = 0;
+
+	for (struct cgroup *cg = from; cg && pids_of(cg); cg = cg->parent) {
+		struct pids *pids = pids_of(cg);
+		struct usage now;
+
+		if (pids->limit == NO_LIMIT)
+			continue;
+		if (emul_usage(cg, &now) < 0)
+			return -EAGAIN;
+		if ((int64_t)now.threads >= pids->limit) {
+			pids_refused(from, cg, 1);
+			return -EAGAIN;
+		}
+		if ((int64_t)now.threads + pending >= pids->limit)
+			r = -EBUSY;
+		pids->most = now.threads + pending;
+		pids->most_moves = cg->emul->moves + 1;
+	}
+	return r;
+}
+
+int pids_may_fork(struct cgroup *from, unsigned pending, bool count)
+{
+	int r = 0;
+
+	while (from && !pids_of(from)) /* charged to the nearest that has the controller */
+		from = from->parent;
+	if (!count && !is_far(from))
+		return -EAGAIN;
+	if (count)
+		r = count_tasks(from, pending);
+	for (struct cgroup *cg = from; r == 0 && cg && pids_of(cg); cg = cg->parent) {
+		struct pids *pids = pids_of(cg);
+
+		pids->most++;
+		if (count && pids->limit != NO_LIMIT && !pending && pids->most > pids->peak)
+			pids->peak = pids->most;
+	}
+	return r;
 }
 
 static int events_show(struct emul_open *f, const struct caller *reader, struct buf *out)

@@ -1,94 +1,104 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Pressure: cpu.pressure, io.pressure and memory.pressure of every cgroup.
- *
- * The emulator slows nobody down and cannot see who waits, so averages and totals read 0. A trigger
- * is checked and taken as the kernel does, one per open file, and never fires. cgroup.pressure 0
- * hides the files.
+ * Pressure: io.pressure, memory.pressure and cpu.pressure of every cgroup, one trigger per open
+ * file. cgroup.pressure 0 hides the files and stops the accounting.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <poll.h>
 
-#include "ctlfs/parse.h"
 #include "ctlfs/why.h"
-#include "emul.h"
+#include "psi.h"
 
-#define WINDOW_MAX 10000000U /* us */
+#define POLL_QUIET (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) /* DEFAULT_POLLMASK */
 
-struct trigger {
-	bool full; /* else some */
-	unsigned threshold, window; /* us: stalled for threshold within window */
-};
-
-void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm, unsigned full_ppm)
+static int show_io(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
-	(void)cg, (void)resource, (void)some_ppm, (void)full_ppm;
-}
-
-static int pressure_show(struct emul_open *f, const struct caller *reader, struct buf *out)
-{
-	(void)f;
 	(void)reader;
-	buf_adds(out, "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
-		      "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+	psi_show(f->cg, PSI_IO, out);
 	return 0;
 }
 
-/* sscanf("some %u %u") or the same with full: what follows is ignored, numbers are mod 2^32. */
-static int trigger_parse(const char *text, struct trigger *ret_trigger)
+static int show_memory(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
-	const char *rest = text + strlen("some");
-	uint64_t threshold, window;
-	bool full = !strncmp(text, "full", 4);
-
-	if ((!full && strncmp(text, "some", 4)) || parse_scan(&rest, &threshold) ||
-	    parse_scan(&rest, &window))
-		return refuse(EINVAL, "a trigger is \"some\" or \"full\", a threshold and a window "
-				      "in us");
-	if (!(unsigned)window || (unsigned)window > WINDOW_MAX)
-		return refuse(EINVAL, "the window of a trigger is from 1 to %u us", WINDOW_MAX);
-	if (!(unsigned)threshold || (unsigned)threshold > (unsigned)window)
-		return refuse(EINVAL, "the threshold of a trigger is from 1 us to its window");
-	*ret_trigger = (struct trigger){ full, (unsigned)threshold, (unsigned)window };
+	(void)reader;
+	psi_show(f->cg, PSI_MEMORY, out);
 	return 0;
 }
 
-static int pressure_write(struct emul_open *f, const struct caller *writer, char *text)
+static int show_cpu(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
-	struct trigger trigger, *kept;
-	int error;
+	(void)reader;
+	psi_show(f->cg, PSI_CPU, out);
+	return 0;
+}
 
-	(void)writer;
+/* The kernel asks for CAP_SYS_RESOURCE when the file was opened. */
+static int trigger_write(struct emul_open *f, enum psi_resource resource, const char *text)
+{
+	bool privileged = f->opener.uid == 0;
+	struct psi_trigger *trigger;
+	struct psi_spec spec;
+	int r;
+
 	if (f->priv)
 		return refuse(EBUSY, "this open file has a trigger already");
-	error = trigger_parse(text, &trigger);
-	if (error)
-		return error;
-	kept = malloc(sizeof(*kept));
-	if (!kept)
-		return -ENOMEM;
-	*kept = trigger;
-	f->priv = kept;
-	return 0;
+	r = psi_spec_parse(text, f->cg->emul->config.version, privileged, &spec);
+	if (r == 0)
+		r = psi_trigger_new(f->cg, resource, &spec, privileged, &trigger);
+	if (r == 0)
+		f->priv = trigger;
+	return r;
+}
+
+static int write_io(struct emul_open *f, const struct caller *writer, char *text)
+{
+	(void)writer;
+	return trigger_write(f, PSI_IO, text);
+}
+
+static int write_memory(struct emul_open *f, const struct caller *writer, char *text)
+{
+	(void)writer;
+	return trigger_write(f, PSI_MEMORY, text);
+}
+
+static int write_cpu(struct emul_open *f, const struct caller *writer, char *text)
+{
+	(void)writer;
+	return trigger_write(f, PSI_CPU, text);
+}
+
+/* An event is taken by the poll() that finds it. */
+static unsigned pressure_poll(struct emul_open *f)
+{
+	struct psi_trigger *trigger = f->priv;
+	bool event;
+
+	if (!trigger)
+		return POLL_QUIET | POLLERR | POLLPRI;
+	event = trigger->event;
+	trigger->event = false;
+	return event ? POLL_QUIET | POLLPRI : POLL_QUIET;
 }
 
 static void pressure_release(struct emul_open *f)
 {
-	free(f->priv);
+	psi_trigger_free(f->priv);
 }
 
-#define PRESSURE(file)                    \
-	{ .name = file,                   \
-	  .mode = 0644,                   \
-	  .flags = ROW_PRESSURE,          \
-	  .show = pressure_show,          \
-	  .write = pressure_write,        \
+#define PRESSURE(file, show_file, write_file) \
+	{ .name = file,                       \
+	  .mode = 0644,                       \
+	  .flags = ROW_PRESSURE,              \
+	  .show = show_file,                  \
+	  .write = write_file,                \
+	  .poll = pressure_poll,              \
 	  .release = pressure_release }
 
+/* In the order of enum psi_resource. */
 const struct emul_file pressure_files[] = {
-	PRESSURE("io.pressure"),
-	PRESSURE("memory.pressure"),
-	PRESSURE("cpu.pressure"),
+	PRESSURE("io.pressure", show_io, write_io),
+	PRESSURE("memory.pressure", show_memory, write_memory),
+	PRESSURE("cpu.pressure", show_cpu, write_cpu),
 	{ 0 },
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* All interface files there are: which tables, which controller's, at which numbers. */
+#include <errno.h>
 #include <string.h>
 
 #include "cgroup.h"
@@ -96,25 +97,83 @@ bool row_hidden(const struct cgroup *cg, const struct row_ref *ref)
 	return (ref->row->flags & ROW_PRESSURE) && !cg->pressure;
 }
 
-bool rows_find_name(const struct cgroup *cg, const char *name, struct row_ref *ret_ref)
-{
-	struct row_ref ref = { 0 };
+/* --- the index --- */
 
-	while (rows_next(cg, &ref)) {
-		if (row_exists(cg, &ref) && !strcmp(ref.row->name, name)) {
-			*ret_ref = ref;
-			return true;
-		}
+/* Places of the hash table: more than twice the slots there can be. A name that several rows have
+ * (one for the root, say) has as many places. */
+#define PLACES 512
+
+struct row_index {
+	struct row_ref by_slot[SLOT_END + 1]; /* without a row: no such slot */
+	uint8_t by_name[PLACES]; /* a slot, 0: free; collisions go to the next place */
+};
+
+/* FNV-1a */
+static unsigned place_of(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	return (hash ^ hash >> 16) % PLACES;
+}
+
+static void index_table(struct row_index *index, const struct emul_table *table)
+{
+	for (unsigned i = 0; table->rows[i].name; i++) {
+		unsigned slot = table->first + i;
+		unsigned place = place_of(table->rows[i].name);
+
+		index->by_slot[slot] = (struct row_ref){
+			.row = &table->rows[i], .slot = slot, .ctrl = table->ctrl,
+		};
+		while (index->by_name[place])
+			place = (place + 1) % PLACES;
+		index->by_name[place] = (uint8_t)slot;
 	}
-	return false;
+}
+
+int rows_index(struct emul *e)
+{
+	e->rows = calloc(1, sizeof *e->rows);
+	if (!e->rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < emul_n_tables; i++)
+		index_table(e->rows, &emul_tables[i]);
+	return 0;
 }
 
 bool rows_find_slot(const struct cgroup *cg, unsigned slot, struct row_ref *ret_ref)
 {
+	const struct row_ref *ref = &cg->emul->rows->by_slot[slot];
+
+	if (!ref->row || !fits(cg, ref->row) || !row_exists(cg, ref))
+		return false;
+	*ret_ref = *ref;
+	return true;
+}
+
+bool rows_find_name(const struct cgroup *cg, const char *name, struct row_ref *ret_ref)
+{
+	const struct row_index *index = cg->emul->rows;
+	unsigned place = place_of(name);
+
+	for (; index->by_name[place]; place = (place + 1) % PLACES) {
+		unsigned slot = index->by_name[place];
+
+		if (!strcmp(index->by_slot[slot].row->name, name) &&
+		    rows_find_slot(cg, slot, ret_ref))
+			return true;
+	}
+	return false;
+}
+
+bool rows_find_former(const struct cgroup *cg, unsigned slot, struct row_ref *ret_ref)
+{
 	struct row_ref ref = { 0 };
 
 	while (rows_next(cg, &ref)) {
-		if (row_exists(cg, &ref) && ref.slot == slot) {
+		if (ref.slot == slot) {
 			*ret_ref = ref;
 			return true;
 		}
@@ -126,7 +185,7 @@ bool rows_clash(const struct cgroup *cg, enum ctrl ctrl, const char **ret_name)
 {
 	struct row_ref ref = { 0 };
 
-	while (rows_next(cg, &ref)) {
+	while (cg->children && rows_next(cg, &ref)) {
 		if (ref.ctrl == ctrl && cgroup_child(cg, ref.row->name)) {
 			*ret_name = ref.row->name;
 			return true;

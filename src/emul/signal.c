@@ -13,35 +13,25 @@
 
 #define ROUNDS_MAX 64 /* rescans for children of those that die */
 
-static int send_signal(const struct member *m, int sig)
-{
-	struct tasks *t = m->cg->emul->config.tasks;
-
-	return t->ops->kill(t, m->pid, m->start, sig);
-}
-
 static void freeze_one(struct member *m)
 {
-	struct tasks *t = m->cg->emul->config.tasks;
-	struct task_info info;
-
-	if (t->ops->info(t, m->pid, &info) < 0)
-		return;
-	if (!info.stopped) {
-		if (send_signal(m, SIGSTOP) < 0)
-			return; /* not ours to stop: the cgroup does not become frozen */
-		m->cont = true;
-	}
+	if (member_stop(m) < 0)
+		return; /* not ours to stop: the cgroup does not become frozen */
 	m->stopped = true;
 	tasks_count(m->cg, 0, -1);
 }
 
 static void thaw_one(struct member *m)
 {
-	if (m->cont)
-		send_signal(m, SIGCONT);
-	m->stopped = m->cont = false;
+	m->stopped = false;
+	member_cont(m);
 	tasks_count(m->cg, 0, 1);
+}
+
+void freeze_again(struct member *m)
+{
+	if (member_signal(m, SIGSTOP) == 0)
+		m->cont = true;
 }
 
 void freeze_member(struct member *m)
@@ -105,7 +95,7 @@ static int visit_kill(struct member *m, void *data)
 		return 0;
 	m->killed = round->number;
 	round->signalled++;
-	if (send_signal(m, SIGKILL) == -EPERM)
+	if (member_signal(m, SIGKILL) == -EPERM)
 		round->refused = m->pid;
 	return 0;
 }

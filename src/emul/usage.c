@@ -6,6 +6,7 @@
  * memory goes with the member. Threads placed in other cgroups count there as threads only.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
@@ -21,6 +22,8 @@ static void usage_add(struct cgroup *cg, const struct usage *d)
 		u->nice_ns += d->nice_ns;
 		u->minflt += d->minflt;
 		u->majflt += d->majflt;
+		u->rbytes += d->rbytes;
+		u->wbytes += d->wbytes;
 		u->anon += d->anon;
 		u->file += d->file;
 		u->shmem += d->shmem;
@@ -51,6 +54,23 @@ static void keep_rising(struct task_sample *s, const struct task_sample *last)
 	s->system_ns = total - s->user_ns;
 }
 
+static uint64_t resident(const struct task_sample *s)
+{
+	return s->anon + s->file + s->shmem;
+}
+
+/* Which disk it was is not known, unless there is only one; nor how many requests it took. */
+static void io_sampled(struct cgroup *cg, uint64_t rbytes, uint64_t wbytes)
+{
+	const struct resources *devices = &cg->emul->machine.devices;
+	const struct io_stats more = { .rbytes = rbytes, .wbytes = wbytes };
+	unsigned major, minor;
+
+	if ((rbytes || wbytes) && devices->n == 1 &&
+	    sscanf(devices->list[0].name, "%u:%u", &major, &minor) == 2)
+		io_account(cg, major, minor, &more);
+}
+
 void usage_sample(struct member *m)
 {
 	struct emul *e = m->cg->emul;
@@ -64,12 +84,17 @@ void usage_sample(struct member *m)
 	if (e->config.tasks->ops->sample(e->config.tasks, m->pid, &s) < 0 || s.start != m->start)
 		return;
 	keep_rising(&s, last);
+	bandwidth_ran(m, s.user_ns + s.system_ns);
+	if (resident(&s) > resident(last))
+		m->grew_at = emul_now(e);
 	d = (struct usage){
 		.user_ns = s.user_ns - last->user_ns,
 		.system_ns = s.system_ns - last->system_ns,
 		.nice_ns = s.nice ? s.user_ns - last->user_ns : 0,
 		.minflt = grown(s.minflt, last->minflt),
 		.majflt = grown(s.majflt, last->majflt),
+		.rbytes = grown(s.rbytes, last->rbytes),
+		.wbytes = grown(s.wbytes, last->wbytes),
 		.anon = s.anon - last->anon,
 		.file = s.file - last->file,
 		.shmem = s.shmem - last->shmem,
@@ -78,7 +103,10 @@ void usage_sample(struct member *m)
 		.threads = (uint64_t)s.threads - last->threads,
 	};
 	usage_add(m->cg, &d);
+	io_sampled(m->cg, d.rbytes, d.wbytes);
 	m->last = s;
+	if (m->stopped && !s.stopped && s.threads)
+		freeze_again(m);
 }
 
 /* What goes with a member: all but CPU time and faults; sign is 1 or -1. */

@@ -126,6 +126,8 @@ static void op_statfs(fuse_req_t req, fuse_ino_t node)
 const struct fuse_lowlevel_ops server_ops = {
 	.init = op_init,
 	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
 	.getattr = op_getattr,
 	.setattr = op_setattr,
 	.readlink = op_readlink,
@@ -149,4 +151,8 @@ const struct fuse_lowlevel_ops server_ops = {
 	.fsync = op_fsync,
 	.fsyncdir = op_fsyncdir,
 	.statfs = op_statfs,
+	.setxattr = op_setxattr,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.removexattr = op_removexattr,
 };

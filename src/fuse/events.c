@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * poll() and inotify on files that notify. A backend tells of a change from wherever it stands, so
- * that only a queue is filled there; a thread wakes who polls, and raises IN_MODIFY by opening the
+ * that there files are only marked; a thread wakes who polls, and raises IN_MODIFY by opening the
  * file through the mount and writing to it: the one way in which FUSE makes inotify see anything.
  * That open is recognised by its thread and reaches no backend.
  */
@@ -15,11 +15,96 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
 #include "ctlfs/cleanup.h"
 #include "session.h"
 
 #define POLL_QUIET (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) /* DEFAULT_POLLMASK */
 #define POLL_CHANGED (POLL_QUIET | POLLERR | POLLPRI)
+
+/* A tree node whose watchers are to get IN_MODIFY. */
+struct change {
+	uint64_t node;
+	UT_hash_handle hh;
+};
+
+static struct handle **bucket_of(struct events *ev, uint64_t node)
+{
+	return &ev->open[(node * 0x9E3779B97F4A7C15ULL) >> 54]; /* EVENT_BUCKETS are 2^10 */
+}
+
+static void due_add(struct events *ev, struct handle *h)
+{
+	if (h->due)
+		return;
+	h->due = true;
+	h->due_next = NULL;
+	h->due_prev = ev->due_last;
+	if (ev->due_last)
+		ev->due_last->due_next = h;
+	else
+		ev->due_first = h;
+	ev->due_last = h;
+}
+
+static void due_remove(struct events *ev, struct handle *h)
+{
+	if (!h->due)
+		return;
+	h->due = false;
+	if (h->due_prev)
+		h->due_prev->due_next = h->due_next;
+	else
+		ev->due_first = h->due_next;
+	if (h->due_next)
+		h->due_next->due_prev = h->due_prev;
+	else
+		ev->due_last = h->due_prev;
+}
+
+/* Every open file of node has changed, from now on: who asks next is told, who waits is woken. */
+static void mark(struct events *ev, uint64_t node)
+{
+	for (struct handle *h = *bucket_of(ev, node); h; h = h->next) {
+		if (h->node != node)
+			continue;
+		h->changed = true;
+		if (h->waiting)
+			due_add(ev, h);
+	}
+}
+
+/* Without memory nobody gets IN_MODIFY; poll() needs none. */
+static void change_add(struct events *ev, uint64_t node)
+{
+	struct change *c;
+
+	HASH_FIND(hh, ev->changes, &node, sizeof(node), c);
+	if (c)
+		return;
+	c = malloc(sizeof(*c));
+	if (!c)
+		return;
+	c->node = node;
+	HASH_ADD(hh, ev->changes, node, sizeof(c->node), c);
+	if (!c->hh.tbl)
+		free(c);
+}
+
+/* False if there is none. */
+static bool change_take(struct events *ev, uint64_t *ret_node)
+{
+	struct change *c = ev->changes;
+
+	if (!c)
+		return false;
+	*ret_node = c->node;
+	HASH_DEL(ev->changes, c);
+	free(c);
+	return true;
+}
 
 /* Backend's side: called with its locks held. */
 static void on_change(void *data, uint64_t node)
@@ -27,20 +112,8 @@ static void on_change(void *data, uint64_t node)
 	struct events *ev = &((struct server *)data)->events;
 
 	guard_mutex(&ev->lock);
-	for (size_t i = 0; i < ev->queued; i++) {
-		if (ev->queue[i] == node)
-			return;
-	}
-	if (ev->queued == ev->cap) {
-		size_t cap = ev->cap ? 2 * ev->cap : 64;
-		uint64_t *grown = reallocarray(ev->queue, cap, sizeof *grown);
-
-		if (!grown)
-			return;
-		ev->queue = grown;
-		ev->cap = cap;
-	}
-	ev->queue[ev->queued++] = node;
+	mark(ev, node_make(NODE_TREE, node));
+	change_add(ev, node);
 	pthread_cond_signal(&ev->more);
 }
 
@@ -56,12 +129,13 @@ void events_init(struct server *s)
 void events_add(struct handle *h)
 {
 	struct events *ev = &h->server->events;
+	struct handle **bucket = bucket_of(ev, h->node);
 
 	guard_mutex(&ev->lock);
-	h->next = ev->open;
+	h->next = *bucket;
 	if (h->next)
 		h->next->prev = h;
-	ev->open = h;
+	*bucket = h;
 }
 
 void events_remove(struct handle *h)
@@ -73,13 +147,26 @@ void events_remove(struct handle *h)
 	if (h->prev)
 		h->prev->next = h->next;
 	else
-		ev->open = h->next;
+		*bucket_of(ev, h->node) = h->next;
 	if (h->next)
 		h->next->prev = h->prev;
+	due_remove(ev, h);
 	waiting = steal_ptr(&h->waiting);
 	pthread_mutex_unlock(&ev->lock);
 	if (waiting)
 		fuse_pollhandle_destroy(waiting);
+}
+
+struct handle *events_any(struct server *s)
+{
+	struct events *ev = &s->events;
+
+	guard_mutex(&ev->lock);
+	for (size_t i = 0; i < EVENT_BUCKETS; i++) {
+		if (ev->open[i])
+			return ev->open[i];
+	}
+	return NULL;
 }
 
 /* A change during the read that follows must be seen by the next poll(). */
@@ -95,7 +182,7 @@ static bool is_gone(const struct handle *h)
 	struct tree *t = h->server->config.tree;
 	struct stat st;
 
-	return h->file && t->ops->stat(t, node_rest(h->node), NULL, &st) == -ENODEV;
+	return t->ops->stat(t, node_rest(h->node), NULL, &st) == -ENODEV;
 }
 
 void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
@@ -104,7 +191,7 @@ void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct 
 	struct events *ev = &h->server->events;
 	struct fuse_pollhandle *old = ph;
 	unsigned mask = POLL_QUIET;
-	bool gone = is_gone(h);
+	bool gone = h->file && !h->file->ops->poll && is_gone(h);
 	unsigned own;
 
 	(void)node;
@@ -126,42 +213,20 @@ void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct 
 	fuse_reply_poll(req, mask);
 }
 
-static void mark(struct events *ev, uint64_t node)
+/* Wakes the one that is due for longest, without the lock: that writes to the device. */
+static void wake_one(struct events *ev)
 {
-	guard_mutex(&ev->lock);
-	for (struct handle *h = ev->open; h; h = h->next) {
-		if (h->node != node_make(NODE_TREE, node))
-			continue;
-		h->changed = true;
-		h->due = h->waiting != NULL;
-	}
-}
-
-/* One who was polling when his file was marked, or NULL. */
-static struct fuse_pollhandle *take_due(struct events *ev)
-{
-	guard_mutex(&ev->lock);
-	for (struct handle *h = ev->open; h; h = h->next) {
-		if (!h->due)
-			continue;
-		h->due = false;
-		return steal_ptr(&h->waiting);
-	}
-	return NULL;
-}
-
-/* Marks every open file of node, once: who has been woken may read and poll again before the last
- * one is. Then wakes those that somebody polled, one at a time since waking writes to the device.
- */
-static void wake(struct events *ev, uint64_t node)
-{
+	struct handle *h = ev->due_first;
 	struct fuse_pollhandle *waiting;
 
-	mark(ev, node);
-	while ((waiting = take_due(ev))) {
-		fuse_lowlevel_notify_poll(waiting);
-		fuse_pollhandle_destroy(waiting);
-	}
+	if (!h)
+		return;
+	due_remove(ev, h);
+	waiting = steal_ptr(&h->waiting);
+	pthread_mutex_unlock(&ev->lock);
+	fuse_lowlevel_notify_poll(waiting);
+	fuse_pollhandle_destroy(waiting);
+	pthread_mutex_lock(&ev->lock);
 }
 
 bool events_is_echo(fuse_req_t req)
@@ -220,14 +285,13 @@ static void *events_main(void *data)
 	while (!ev->stop) {
 		uint64_t node;
 
-		if (!ev->queued) {
+		if (!ev->due_first && !ev->changes)
 			pthread_cond_wait(&ev->more, &ev->lock);
+		wake_one(ev);
+		if (!change_take(ev, &node))
 			continue;
-		}
-		node = ev->queue[--ev->queued];
 		pthread_mutex_unlock(&ev->lock);
 		count(s, STAT_EVENTS);
-		wake(ev, node);
 		raise_modify(s, node);
 		pthread_mutex_lock(&ev->lock);
 	}
@@ -262,7 +326,10 @@ void events_free(struct server *s)
 {
 	struct events *ev = &s->events;
 
-	free(ev->queue);
+	uint64_t node;
+
+	while (change_take(ev, &node))
+		;
 	pthread_mutex_destroy(&ev->lock);
 	pthread_cond_destroy(&ev->more);
 }

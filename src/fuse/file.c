@@ -40,8 +40,10 @@ static void handle_put(struct handle *h)
 /* Those whose RELEASE did not come before the end. */
 void file_close_all(struct server *s)
 {
-	while (s->events.open)
-		handle_free(s->events.open);
+	struct handle *h;
+
+	while ((h = events_any(s)))
+		handle_free(h);
 }
 
 static struct handle *handle_new(struct server *s, uint64_t node)

@@ -234,6 +234,31 @@ void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 		fuse_reply_attr(req, &attr, timeout);
 }
 
+/* A removed directory that nobody has open any more is told of soon after; others, whose numbers
+ * hold without anything being kept for them, when the kernel needs memory. A forgetting of before
+ * the removal that comes late only ends the remembering early. */
+static void forget(struct server *s, fuse_ino_t node)
+{
+	struct tree *t = s->config.tree;
+
+	if (node_kind(node) == NODE_TREE && t->ops->forget)
+		t->ops->forget(t, node_rest(node));
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups)
+{
+	(void)lookups;
+	forget(server_of(req), node);
+	fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		forget(server_of(req), forgets[i].ino);
+	fuse_reply_none(req);
+}
+
 /* MNT/view/ID/cgroup -> ../../cgroup/PATH */
 void op_readlink(fuse_req_t req, fuse_ino_t node)
 {

@@ -49,6 +49,7 @@ int server_new(const struct server_config *config, int fd, struct server **ret_s
 	s->started_ns = monotonic_ns();
 	errlog_init(&s->errors);
 	events_init(s);
+	s->config.tree->forgets = true;
 	pthread_mutex_init(&s->workers_lock, NULL);
 	sigaction(LOOP_SIGNAL, &interrupt, NULL);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);

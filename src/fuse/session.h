@@ -43,17 +43,22 @@ struct handle {
 	/* Protected by events.lock; see events.c. */
 	struct fuse_pollhandle *waiting;
 	bool changed; /* since the last read from offset 0 */
-	bool due; /* whoever waits is to be woken */
-	struct handle *prev, *next;
+	struct handle *prev, *next; /* in its bucket of events.open */
+	bool due; /* whoever waits is to be woken: in the list of those */
+	struct handle *due_prev, *due_next;
 };
+
+struct change; /* events.c */
+
+#define EVENT_BUCKETS 1024
 
 /* Changes on their way from the backend to who waits for them. */
 struct events {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	struct handle *open; /* files that somebody has open */
-	uint64_t *queue; /* tree nodes that changed, each once */
-	size_t queued, cap;
+	struct handle *open[EVENT_BUCKETS]; /* files that somebody has open, by node */
+	struct handle *due_first, *due_last; /* in the order in which they changed */
+	struct change *changes; /* tree nodes that changed, each once, oldest first */
 	bool stop;
 	bool running;
 	pthread_t thread;
@@ -120,6 +125,16 @@ void op_readlink(fuse_req_t req, fuse_ino_t node);
 /* Attributes of a node and how long they hold. */
 int node_attr(struct server *s, uint64_t node, struct stat *ret_attr, double *ret_timeout);
 
+void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups);
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+
+/* xattr.c */
+void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size);
+void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size);
+void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value, size_t size,
+		 int flags);
+void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name);
+
 /* list.c */
 void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi);
@@ -147,6 +162,7 @@ void events_stop(struct server *s); /* while the workers still serve */
 void events_free(struct server *s);
 void events_add(struct handle *h); /* a file was opened */
 void events_remove(struct handle *h);
+struct handle *events_any(struct server *s); /* an open file, NULL if there is none */
 void events_read(struct handle *h); /* h is about to be read from offset 0 */
 bool events_is_echo(fuse_req_t req); /* the events thread's own open */
 void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,

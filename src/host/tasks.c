@@ -184,40 +184,85 @@ static int host_scan(struct tasks *t, uint16_t instance, task_visit *visit, void
 
 /* --- single processes --- */
 
+static bool is_stopped(const struct taskstat *st)
+{
+	return st->state == 'T' || st->state == 't';
+}
+
+/* A child of a shell, in a group that the shell made of its children to wait for it as a job. */
+static bool is_job(const struct host_tasks *h, const struct taskstat *st)
+{
+	struct taskstat parent, leader;
+
+	if (!st->tty || st->group == st->session ||
+	    taskstat_read(h->procfd, st->parent, &parent) < 0 ||
+	    parent.session != st->session || parent.group == st->group)
+		return false;
+	return taskstat_read(h->procfd, st->group, &leader) < 0 || leader.parent == st->parent;
+}
+
+static int pending_stop(uint64_t pending)
+{
+	static const int stops[] = { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
+
+	for (size_t i = 0; i < ARRAY_SIZE(stops); i++) {
+		if (pending & 1ULL << (stops[i] - 1))
+			return stops[i];
+	}
+	return 0;
+}
+
 static int host_info(struct tasks *t, pid_t tid, struct task_info *ret_info)
 {
 	struct host_tasks *h = host_of(t);
 	struct task_info info = { 0 };
+	struct taskowner owner;
 	struct taskstat st;
-	int r = taskstat_owner(h->procfd, tid, &info.pid, &info.uid);
+	int r = taskstat_owner(h->procfd, tid, &owner);
 
 	if (r == 0)
-		r = taskstat_read(h->procfd, info.pid, &st);
+		r = taskstat_read(h->procfd, owner.pid, &st);
 	if (r < 0)
 		return r;
+	info.pid = owner.pid;
+	info.uid = owner.uid;
+	info.stop_pending = pending_stop(owner.pending);
+	info.job = is_job(h, &st);
 	info.start = st.start;
 	info.exited = taskstat_exited(&st);
-	info.stopped = st.state == 'T' || st.state == 't';
+	info.stopped = is_stopped(&st);
 	info.kthread = st.flags & PF_KTHREAD;
 	*ret_info = info;
 	return 0;
 }
 
+static int host_cpu_time(struct tasks *t, pid_t pid, uint64_t *ret_ns)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	(void)t;
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return -ESRCH;
+	*ret_ns = (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	return 0;
+}
+
+static int host_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
+{
+	return taskstat_oom_adj(host_of(t)->procfd, pid, ret_adj);
+}
+
 /* All of the CPU time to the nanosecond; how it divides is known by the tick. */
-static void fill_cpu(const struct host_tasks *h, pid_t pid, const struct taskstat *st,
+static void fill_cpu(struct host_tasks *h, pid_t pid, const struct taskstat *st,
 		     struct task_sample *s)
 {
 	uint64_t ticks = st->utime + st->stime;
-	struct timespec ts;
 	uint64_t total;
-	clockid_t clock;
 
 	s->user_ns = st->utime * h->tick_ns;
 	s->system_ns = st->stime * h->tick_ns;
-	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
-		return;
-	total = (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-	if (total < s->user_ns + s->system_ns)
+	if (host_cpu_time(&h->tasks, pid, &total) < 0 || total < s->user_ns + s->system_ns)
 		return;
 	s->user_ns = ticks ? (uint64_t)((__uint128_t)total * st->utime / ticks) : total;
 	s->system_ns = total - s->user_ns;
@@ -245,7 +290,10 @@ static int host_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sampl
 		.minflt = st.minflt,
 		.majflt = st.majflt,
 		.threads = taskstat_exited(&st) ? 0 : (unsigned)st.threads,
+		.stopped = is_stopped(&st),
 	};
+	/* Another user's is not for us to see. */
+	taskstat_io(h->procfd, pid, &ret_sample->rbytes, &ret_sample->wbytes);
 	fill_cpu(h, pid, &st, ret_sample);
 	return 0;
 }
@@ -398,6 +446,8 @@ static const struct tasks_ops host_ops = {
 	.set_tag = host_set_tag,
 	.info = host_info,
 	.sample = host_sample,
+	.cpu_time = host_cpu_time,
+	.oom_adj = host_oom_adj,
 	.threads = host_threads,
 	.find = host_find,
 	.show = host_show,

@@ -41,17 +41,29 @@ int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat)
 	if (!rest)
 		return -EIO;
 	n = sscanf(rest + 1,
-		   " %c %*d %*d %*d %*d %*d %" SCNu64 " %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64
+		   " %c %d %d %d %d %*d %" SCNu64 " %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64
 		   " %" SCNu64 " %*d %*d %*d %" SCNd64 " %" SCNu64 " %*d %" SCNu64,
-		   &st.state, &st.flags, &st.minflt, &st.majflt, &st.utime, &st.stime, &st.nice,
+		   &st.state, &st.parent, &st.group, &st.session, &st.tty, &st.flags, &st.minflt,
+		   &st.majflt, &st.utime, &st.stime, &st.nice,
 		   &st.threads, &st.start);
-	if (n != 9)
+	if (n != 13)
 		return -EIO;
 	*ret_stat = st;
 	return 0;
 }
 
-int taskstat_owner(int dirfd, pid_t tid, pid_t *ret_pid, uid_t *ret_uid)
+/* The signal that stops a process waits, too, until the process takes it. One that waits while it
+ * is stopped is another one: the kernel prints the state first. The number is in hexadecimal, which
+ * keyed_read() does not know. */
+static uint64_t pending_while_stopped(const char *text)
+{
+	static const char title[] = "\nShdPnd:";
+	const char *line = strstr(text, "\nState:\tT") ? strstr(text, title) : NULL;
+
+	return line ? strtoull(line + sizeof title - 1, NULL, 16) : 0;
+}
+
+int taskstat_owner(int dirfd, pid_t tid, struct taskowner *ret_owner)
 {
 	cleanup_buf struct buf text = { 0 };
 	uint64_t pid, uid;
@@ -62,8 +74,7 @@ int taskstat_owner(int dirfd, pid_t tid, pid_t *ret_pid, uid_t *ret_uid)
 		return r;
 	if (keyed_read(text.data, keys, ARRAY_SIZE(keys)) != ARRAY_SIZE(keys))
 		return -EIO;
-	*ret_pid = (pid_t)pid;
-	*ret_uid = (uid_t)uid;
+	*ret_owner = (struct taskowner){ (pid_t)pid, (uid_t)uid, pending_while_stopped(text.data) };
 	return 0;
 }
 
@@ -81,6 +92,33 @@ int taskstat_memory(int dirfd, pid_t pid, struct taskmem *ret_mem)
 		return r;
 	keyed_read(text.data, keys, ARRAY_SIZE(keys));
 	*ret_mem = mem;
+	return 0;
+}
+
+int taskstat_io(int dirfd, pid_t pid, uint64_t *ret_rbytes, uint64_t *ret_wbytes)
+{
+	cleanup_buf struct buf text = { 0 };
+	uint64_t rbytes, wbytes;
+	const struct keyed keys[] = { { "read_bytes:", &rbytes }, { "write_bytes:", &wbytes } };
+	int r = read_file(dirfd, pid, "io", &text);
+
+	if (r < 0)
+		return r;
+	if (keyed_read(text.data, keys, ARRAY_SIZE(keys)) != ARRAY_SIZE(keys))
+		return -EIO;
+	*ret_rbytes = rbytes;
+	*ret_wbytes = wbytes;
+	return 0;
+}
+
+int taskstat_oom_adj(int dirfd, pid_t pid, int *ret_adj)
+{
+	cleanup_buf struct buf text = { 0 };
+	int r = read_file(dirfd, pid, "oom_score_adj", &text);
+
+	if (r < 0)
+		return r;
+	*ret_adj = atoi(text.data);
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 /* /proc/PID/stat: of the whole process. */
 struct taskstat {
 	char state; /* of its first thread */
+	pid_t parent, group, session;
+	int tty; /* of the session, 0: none */
 	uint64_t flags; /* PF_* */
 	uint64_t minflt, majflt;
 	uint64_t utime, stime; /* clock ticks */
@@ -28,7 +30,13 @@ static inline bool taskstat_exited(const struct taskstat *st)
 }
 
 /* /proc/PID/status: process and real user of any thread. */
-int taskstat_owner(int dirfd, pid_t tid, pid_t *ret_pid, uid_t *ret_uid);
+struct taskowner {
+	pid_t pid;
+	uid_t uid;
+	uint64_t pending; /* signals that wait for a stopped process: bit N - 1 is signal N */
+};
+
+int taskstat_owner(int dirfd, pid_t tid, struct taskowner *ret_owner);
 
 /* /proc/PID/status: memory in kB; 0 where a process has none (zombies, kernel threads). */
 struct taskmem {
@@ -36,6 +44,11 @@ struct taskmem {
 };
 
 int taskstat_memory(int dirfd, pid_t pid, struct taskmem *ret_mem);
+
+/* /proc/PID/io: bytes that went from and to disks. -EACCES. */
+int taskstat_io(int dirfd, pid_t pid, uint64_t *ret_rbytes, uint64_t *ret_wbytes);
+/* /proc/PID/oom_score_adj */
+int taskstat_oom_adj(int dirfd, pid_t pid, int *ret_adj);
 
 /* /proc/PID/limits: the soft limit of RLIMIT_RTTIME, RLIM_INFINITY if there is none. Anybody's may
  * be read. */

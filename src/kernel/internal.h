@@ -105,6 +105,9 @@ void kept_drop(struct kernel *k, uint64_t node);
 int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, int flags,
 		     struct tree_file **ret_file);
 
+/* xattr.c */
+extern const struct tree_xattr_ops kernel_xattr_ops;
+
 /* locate.c */
 int locate_init(struct kernel *k);
 int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir);

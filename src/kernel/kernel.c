@@ -257,6 +257,7 @@ static const struct tree_ops kernel_ops = {
 	.open = kernel_file_open,
 	.locate = locate_process,
 	.destroy = kernel_destroy,
+	.xattr = &kernel_xattr_ops,
 };
 
 /* Opens the root and notes what tells its mount from others. */

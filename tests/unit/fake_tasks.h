@@ -14,7 +14,9 @@
 
 #include "ctlfs/tasks.h"
 
+#ifndef FAKE_TASKS
 #define FAKE_TASKS 4096
+#endif
 #define FAKE_THREADS 8
 #define FAKE_FIRST_PID 1000 /* pids count from here */
 
@@ -24,8 +26,12 @@ struct fake_task {
 	uint64_t start, tag;
 	uid_t uid;
 	bool exited, reaped, kthread, stopped, watched, told;
+	bool unkillable; /* stuck in the kernel */
 	bool fixed; /* its tag may not be set, nor may it be signalled */
 	struct task_sample use;
+	int adj; /* oom_score_adj */
+	bool job;
+	int stop_pending;
 	pid_t tids[FAKE_THREADS]; /* live threads; the first need not be among them */
 	unsigned n_tids;
 	uint64_t cpus[FAKE_THREADS]; /* of each of tids; 0: all */
@@ -237,6 +243,8 @@ static inline int fake_info(struct tasks *t, pid_t tid, struct task_info *ret_in
 		.exited = task->exited,
 		.stopped = task->stopped,
 		.kthread = task->kthread,
+		.job = task->job,
+		.stop_pending = task->stop_pending,
 	};
 	return 0;
 }
@@ -250,6 +258,17 @@ static inline int fake_sample(struct tasks *t, pid_t pid, struct task_sample *re
 	if (!task)
 		return -ESRCH;
 	*ret_sample = task->use;
+	ret_sample->stopped = task->stopped;
+	return 0;
+}
+
+static inline int fake_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
+{
+	const struct fake_task *task = fake_find(fake_of(t), pid);
+
+	if (!task)
+		return -ESRCH;
+	*ret_adj = task->adj;
 	return 0;
 }
 
@@ -308,12 +327,15 @@ static inline int fake_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 	task->signals[sig]++;
 	if (task->exited)
 		return 0;
-	if (sig == SIGSTOP)
+	if (sig == SIGSTOP || sig == SIGTSTP) {
+		task->stop_pending = task->stopped ? sig : task->stop_pending;
 		task->stopped = true;
-	else if (sig == SIGCONT)
+	} else if (sig == SIGCONT) {
 		task->stopped = false;
-	else if (sig == SIGKILL)
+		task->stop_pending = 0;
+	} else if (sig == SIGKILL && !task->unkillable) {
 		fake_exit(f, pid);
+	}
 	return 0;
 }
 
@@ -418,6 +440,7 @@ static inline struct fake *fake_new(void)
 		.set_tag = fake_set_tag,
 		.info = fake_info,
 		.sample = fake_sample,
+		.oom_adj = fake_oom_adj,
 		.threads = fake_threads,
 		.find = fake_find_nr,
 		.show = fake_show,

@@ -6,6 +6,8 @@
  */
 #include "ctlfs/keyed.h"
 #include "emul_fixture.h"
+
+#include "emul/emul.h"
 #include "suite.h"
 
 #define MSEC 1000000ULL /* nanoseconds */
@@ -445,12 +447,13 @@ END_TEST
 
 /* --- events and pressure -------------------------------------------------------------------- */
 
-/* Nobody is refused, killed or slowed down for a limit, so nothing may be told of one. */
-START_TEST(limits_are_not_enforced)
+/* When it only observes nobody is killed or slowed down for a limit. */
+START_TEST(limits_when_observing)
 {
 	pid_t pid;
 
 	setup_tree();
+	((struct emul *)tree)->config.observe = true;
 	pid = member("a/b/cgroup.procs");
 	use(pid)->anon = 100 * MIB;
 	use(pid)->swap = 100 * MIB;
@@ -518,7 +521,7 @@ int main(void)
 	tcase_add_test(tc, memory_peak_outlived);
 	tcase_add_test(tc, settings_live_with_the_controller);
 	tcase_add_test(tc, pids_count_threads);
-	tcase_add_test(tc, limits_are_not_enforced);
+	tcase_add_test(tc, limits_when_observing);
 	tcase_add_test(tc, pressure_triggers);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

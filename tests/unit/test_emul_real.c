@@ -9,7 +9,7 @@ static struct tree *tree;
 
 static void emul_setup(void)
 {
-	struct emul_config config = { 0 };
+	struct emul_config config = { .clock = true };
 
 	ck_assert_int_eq(tasks_new(&tasks), 0);
 	config.tasks = tasks;

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Extended attributes of the tree; the files of our own have none. */
+#include <errno.h>
+#include <string.h>
+#include <sys/xattr.h>
+/* After it: it has names only. */
+#include <linux/xattr.h>
+
+#include "session.h"
+
+static const struct tree_xattr_ops *ops_of(fuse_req_t req, fuse_ino_t node)
+{
+	return node_kind(node) == NODE_TREE ? server_of(req)->config.tree->ops->xattr : NULL;
+}
+
+/* An attribute that is not there is asked for all the time, and is no refusal. */
+static void reply_error(fuse_req_t req, int r, fuse_ino_t node)
+{
+	if (r == -ENODATA || r == -ERANGE)
+		fuse_reply_err(req, -r);
+	else
+		reply_refused(req, r, node, NULL);
+}
+
+/* size 0 asks how long the answer is. */
+static void reply_text(fuse_req_t req, int r, const struct buf *text, size_t size, fuse_ino_t node)
+{
+	if (r == 0 && size && text->len > size)
+		r = -ERANGE;
+	if (r < 0)
+		reply_error(req, r, node);
+	else if (size)
+		fuse_reply_buf(req, text->data, text->len);
+	else
+		fuse_reply_xattr(req, text->len);
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
+{
+	const struct tree_xattr_ops *ops = ops_of(req, node);
+	cleanup_buf struct buf value = { 0 };
+	int r = ops ? ops->get(server_of(req)->config.tree, node_rest(node), name, &value) :
+		      -ENODATA;
+
+	reply_text(req, r, &value, size, node);
+}
+
+/* Those of the trusted kind are seen by CAP_SYS_ADMIN only, which here is uid 0. */
+static void hide_trusted(struct buf *names)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0, len; at < names->len; at += len) {
+		const char *name = names->data + at;
+
+		len = strlen(name) + 1;
+		if (!strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN))
+			continue;
+		memmove(names->data + kept, name, len);
+		kept += len;
+	}
+	buf_cut(names, kept);
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
+{
+	const struct tree_xattr_ops *ops = ops_of(req, node);
+	cleanup_buf struct buf names = { 0 };
+	int r = ops ? ops->list(server_of(req)->config.tree, node_rest(node), &names) : 0;
+
+	if (r == 0 && names.len && caller_of(req).uid)
+		hide_trusted(&names);
+	reply_text(req, r, &names, size, node);
+}
+
+static void set(fuse_req_t req, fuse_ino_t node, const char *name, const struct tree_xattr *x)
+{
+	const struct tree_xattr_ops *ops = ops_of(req, node);
+	struct caller who = caller_of(req);
+	int r = -EOPNOTSUPP;
+
+	if (ops)
+		r = ops->set(server_of(req)->config.tree, &who, node_rest(node), name, x);
+	if (r < 0)
+		reply_error(req, r, node);
+	else
+		fuse_reply_err(req, 0);
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value, size_t size,
+		 int flags)
+{
+	set(req, node, name, &(struct tree_xattr){ .value = value, .size = size, .flags = flags });
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
+{
+	set(req, node, name, &(struct tree_xattr){ .flags = XATTR_REPLACE });
+}

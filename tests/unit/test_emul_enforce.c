@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What acts on limits, in virtual time: memory, memory.high, cpu.max, forks, freezing beside. */
+#include "emul_fixture.h"
+
+#include "emul/emul.h"
+#include "suite.h"
+
+#define MIB (1024 * 1024ULL)
+#define MSEC 1000000ULL
+
+static void enforce_setup(void)
+{
+	emul_setup();
+	make_dirs("a", "a/x", "a/y");
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+memory +cpu"), 0);
+	ck_assert_int_eq(do_write("a/cgroup.subtree_control", "+memory +cpu"), 0);
+}
+
+static struct fake_task *task(pid_t pid)
+{
+	return fake_find(fake, pid);
+}
+
+static pid_t fat(const char *dir, uint64_t mib)
+{
+	pid_t pid = spawn_in(dir);
+
+	task(pid)->use.anon = mib * MIB;
+	return pid;
+}
+
+/* Time passes; what is due is done; exits are told. */
+static void pass(uint64_t msec)
+{
+	for (uint64_t i = 0; i < msec; i++) {
+		fake->now += MSEC;
+		emul_run_due(tree);
+		fake_settle(&fake->tasks);
+	}
+}
+
+static bool asleep(void)
+{
+	return emul_run_due(tree) == UINT64_MAX;
+}
+
+#define MEMORY_EVENTS(path, high, max, oom, kill, group)                                    \
+	assert_read(path, "low 0\nhigh " #high "\nmax " #max "\noom " #oom "\noom_kill " #kill \
+			  "\noom_group_kill " #group "\n")
+
+/* --- out of memory --- */
+
+START_TEST(write_below_usage)
+{
+	pid_t small = fat("a/x", 10), large = fat("a/y", 100), middle = fat("a/x", 50);
+
+	ck_assert_int_eq(do_write("a/memory.max", "20M"), 0);
+	ck_assert(task(large)->exited && task(middle)->exited && !task(small)->exited);
+	fake_settle(&fake->tasks);
+	assert_read("a/memory.current", "10485760\n");
+	MEMORY_EVENTS("a/memory.events", 0, 0, 2, 2, 0);
+	MEMORY_EVENTS("a/memory.events.local", 0, 0, 2, 0, 0);
+	MEMORY_EVENTS("a/x/memory.events", 0, 0, 0, 1, 0);
+	MEMORY_EVENTS("a/y/memory.events.local", 0, 0, 0, 1, 0);
+	/* enough room is no reason to kill */
+	ck_assert_int_eq(do_write("a/memory.max", "10M"), 0);
+	ck_assert(!task(small)->exited);
+}
+END_TEST
+
+START_TEST(points_decide)
+{
+	pid_t pid[4];
+
+	for (int i = 0; i < 4; i++)
+		pid[i] = fat("a/x", 100);
+	task(pid[0])->adj = 500;
+	task(pid[1])->adj = -1000;
+	task(pid[2])->use.swap = 1 * MIB;
+	task(pid[3])->fixed = true; /* not ours to kill */
+	task(pid[3])->adj = 1000;
+	ck_assert_int_eq(do_write("a/x/memory.max", "350M"), 0);
+	ck_assert(task(pid[0])->exited && !task(pid[2])->exited);
+	fake_settle(&fake->tasks);
+	ck_assert_int_eq(do_write("a/x/memory.max", "0"), 0);
+	ck_assert(task(pid[2])->exited && !task(pid[1])->exited && !task(pid[3])->exited);
+	/* that nobody is left to kill is told once, not for ever */
+	MEMORY_EVENTS("a/x/memory.events", 0, 0, 3, 2, 0);
+	pass(1);
+	MEMORY_EVENTS("a/x/memory.events", 0, 0, 3, 2, 0);
+	pass(2000);
+	MEMORY_EVENTS("a/x/memory.events", 0, 1, 4, 2, 0);
+	task(pid[3])->fixed = false;
+	fake_end(fake, pid[3]);
+	fake_end(fake, pid[1]);
+	pass(300);
+	ck_assert(asleep());
+}
+END_TEST
+
+START_TEST(growth_is_noticed)
+{
+	pid_t pid = fat("a/x", 90), other = fat("a/x", 5);
+
+	ck_assert(asleep());
+	ck_assert_int_eq(do_write("a/memory.max", "100M"), 0);
+	ck_assert(!asleep());
+	pass(300);
+	ck_assert(!task(pid)->exited);
+	MEMORY_EVENTS("a/memory.events", 0, 0, 0, 0, 0);
+	task(pid)->use.anon = 200 * MIB;
+	pass(250);
+	ck_assert(task(pid)->exited && !task(other)->exited);
+	MEMORY_EVENTS("a/memory.events", 0, 1, 1, 1, 0);
+	MEMORY_EVENTS("a/memory.events.local", 0, 1, 1, 0, 0);
+	MEMORY_EVENTS("a/x/memory.events", 0, 0, 0, 1, 0);
+	assert_read("a/memory.peak", "214958080\n"); /* 205 MiB were seen */
+	fake_end(fake, other);
+	fake_settle(&fake->tasks);
+	pass(20); /* cgroup.events is told of late, since it changed a moment ago */
+	ck_assert(asleep()); /* nobody is in there: nothing to look at */
+	fat("a/y", 10);
+	ck_assert(!asleep());
+	ck_assert_int_eq(do_write("a/memory.max", "max"), 0);
+	ck_assert(asleep());
+}
+END_TEST
+
+/* One that will not die is waited for, and then not counted on. */
+START_TEST(one_kill_at_a_time)
+{
+	pid_t pid = fat("a/x", 100), other = fat("a/x", 90);
+
+	ck_assert_int_eq(do_write("a/memory.max", "200M"), 0);
+	task(pid)->use.anon = 150 * MIB;
+	task(pid)->unkillable = true;
+	pass(300);
+	ck_assert_uint_eq(task(pid)->signals[SIGKILL], 1);
+	pass(1000);
+	ck_assert(!task(other)->exited);
+	pass(2000);
+	ck_assert(task(other)->exited);
+	ck_assert_uint_eq(task(pid)->signals[SIGKILL], 1);
+	MEMORY_EVENTS("a/x/memory.events.local", 0, 0, 0, 2, 0);
+}
+END_TEST
+
+START_TEST(group_is_killed_as_a_whole)
+{
+	pid_t one = fat("a/x", 100), two = fat("a/x", 1), spared = fat("a/x", 1);
+	pid_t other = fat("a/y", 1);
+
+	task(spared)->adj = -1000;
+	ck_assert_int_eq(do_write("a/x/memory.oom.group", "1"), 0);
+	ck_assert_int_eq(do_write("a/memory.max", "50M"), 0);
+	ck_assert(task(one)->exited && task(two)->exited);
+	ck_assert(!task(spared)->exited && !task(other)->exited);
+	MEMORY_EVENTS("a/x/memory.events.local", 0, 0, 0, 2, 1);
+	MEMORY_EVENTS("a/memory.events", 0, 0, 1, 2, 1);
+	/* the topmost within the domain */
+	ck_assert_int_eq(do_write("a/memory.oom.group", "1"), 0);
+	fat("a/x", 100);
+	ck_assert_int_eq(do_write("a/memory.max", "40M"), 0);
+	ck_assert(task(other)->exited && !task(spared)->exited);
+}
+END_TEST
+
+START_TEST(observing_kills_nobody)
+{
+	pid_t pid = fat("a/x", 100);
+
+	((struct emul *)tree)->config.observe = true;
+	ck_assert_int_eq(do_write("a/memory.max", "50M"), 0);
+	ck_assert_int_eq(do_write("a/memory.high", "50M"), 0);
+	pass(300);
+	task(pid)->use.anon = 200 * MIB;
+	pass(300);
+	ck_assert(!task(pid)->exited && !task(pid)->signals[SIGSTOP]);
+	MEMORY_EVENTS("a/memory.events", 2, 2, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(high_delays_who_grows)
+{
+	pid_t grows = fat("a/x", 90), still = fat("a/x", 5);
+
+	ck_assert_int_eq(do_write("a/memory.high", "100M"), 0);
+	pass(300);
+	ck_assert_uint_eq(task(grows)->signals[SIGSTOP], 0);
+	task(grows)->use.anon = 115 * MIB; /* a fifth over: 2 s */
+	pass(260);
+	ck_assert(task(grows)->stopped && !task(still)->stopped);
+	MEMORY_EVENTS("a/memory.events", 1, 0, 0, 0, 0);
+	pass(1700);
+	ck_assert(task(grows)->stopped);
+	pass(400);
+	ck_assert(!task(grows)->stopped && !task(grows)->exited);
+	pass(3000); /* no growth, no delay */
+	ck_assert_uint_eq(task(grows)->signals[SIGSTOP], 1);
+	MEMORY_EVENTS("a/memory.events", 1, 0, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(swap_events)
+{
+	pid_t pid = fat("a/x", 1);
+
+	ck_assert_int_eq(do_write("a/memory.swap.max", "10M"), 0);
+	ck_assert_int_eq(do_write("a/memory.swap.high", "5M"), 0);
+	task(pid)->use.swap = 7 * MIB;
+	pass(300);
+	assert_read("a/memory.swap.events", "high 1\nmax 0\nfail 0\n");
+	task(pid)->use.swap = 20 * MIB;
+	pass(300);
+	assert_read("a/memory.swap.events", "high 2\nmax 1\nfail 0\n");
+	ck_assert(!task(pid)->exited);
+}
+END_TEST
+
+/* --- cpu.max --- */
+
+/* Runs pids for msec; those that are stopped use nothing. */
+static void spin(const pid_t *pids, unsigned n, uint64_t msec)
+{
+	for (uint64_t i = 0; i < 10 * msec; i++) {
+		fake->now += MSEC / 10;
+		for (unsigned k = 0; k < n; k++) {
+			if (!task(pids[k])->stopped)
+				task(pids[k])->use.user_ns += MSEC / 10;
+		}
+		emul_run_due(tree);
+	}
+}
+
+static uint64_t stat_value(const char *path, const char *key)
+{
+	cleanup_buf struct buf text = { 0 };
+	const char *at;
+
+	ck_assert_int_eq(do_read(path, &text), 0);
+	at = strstr(buf_text(&text), key);
+	ck_assert_ptr_nonnull(at);
+	return strtoull(at + strlen(key), NULL, 10);
+}
+
+static void assert_near(uint64_t value, uint64_t expected, uint64_t off)
+{
+	ck_assert_uint_ge(value + off, expected);
+	ck_assert_uint_le(value, expected + off);
+}
+
+START_TEST(quota_is_kept)
+{
+	pid_t pid = spawn_in("a/x");
+
+	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
+	spin(&pid, 1, 2000);
+	assert_near(task(pid)->use.user_ns / MSEC, 400, 5);
+	assert_near(stat_value("a/cpu.stat", "nr_periods "), 20, 1);
+	assert_near(stat_value("a/cpu.stat", "nr_throttled "), 20, 1);
+	assert_near(stat_value("a/cpu.stat", "throttled_usec "), 1600000, 20000);
+	assert_near(stat_value("a/x/cpu.stat.local", "throttled_usec "), 1600000, 100000);
+	ck_assert_uint_eq(stat_value("a/cpu.stat.local", "throttled_usec "), 0);
+	ck_assert_uint_eq(stat_value("a/cpu.stat", "nr_bursts "), 0);
+	assert_near(stat_value("a/cpu.stat", "usage_usec "), 400000, 5000);
+	/* without a quota it runs at once */
+	ck_assert_int_eq(do_write("a/cpu.max", "max"), 0);
+	ck_assert(!task(pid)->stopped);
+	ck_assert(asleep());
+}
+END_TEST
+
+START_TEST(quota_of_many)
+{
+	pid_t pids[4];
+
+	for (int i = 0; i < 4; i++)
+		pids[i] = spawn_in(i % 2 ? "a/x" : "a/y");
+	ck_assert_int_eq(do_write("a/cpu.max", "150000 100000"), 0);
+	ck_assert_int_eq(do_write("a/x/cpu.max", "50000"), 0);
+	spin(pids, 4, 2000);
+	assert_near(stat_value("a/cpu.stat", "usage_usec "), 3000000, 60000);
+	ck_assert_uint_le(stat_value("a/x/cpu.stat", "usage_usec "), 1030000);
+	ck_assert_uint_ge(stat_value("a/x/cpu.stat", "usage_usec "), 700000);
+}
+END_TEST
+
+START_TEST(short_period)
+{
+	pid_t pid = spawn_in("a/x");
+
+	ck_assert_int_eq(do_write("a/cpu.max", "1000 2000"), 0);
+	spin(&pid, 1, 1000);
+	assert_near(task(pid)->use.user_ns / MSEC, 500, 10);
+	assert_near(stat_value("a/cpu.stat", "nr_periods "), 500, 10);
+}
+END_TEST
+
+START_TEST(periods_stand_still_at_rest)
+{
+	pid_t pid = spawn_in("a/x");
+
+	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
+	spin(&pid, 1, 5);
+	spin(NULL, 0, 5000);
+	ck_assert_uint_eq(stat_value("a/cpu.stat", "nr_periods "), 2); /* one in which it ran */
+	ck_assert_uint_eq(stat_value("a/cpu.stat", "nr_throttled "), 0);
+	ck_assert_uint_ge(emul_run_due(tree), fake->now + 1); /* looks seldom, but looks */
+	spin(&pid, 1, 2000);
+	assert_near(task(pid)->use.user_ns / MSEC, 420, 30);
+}
+END_TEST
+
+START_TEST(bursts)
+{
+	pid_t pid = spawn_in("a/x");
+
+	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
+	ck_assert_int_eq(do_write("a/cpu.max.burst", "20000"), 0);
+	spin(&pid, 1, 1);
+	spin(NULL, 0, 99);
+	spin(&pid, 1, 100); /* what was left over may be used now */
+	assert_near(task(pid)->use.user_ns / MSEC, 40, 3);
+	spin(&pid, 1, 10);
+	ck_assert_uint_eq(stat_value("a/cpu.stat", "nr_bursts "), 1);
+	assert_near(stat_value("a/cpu.stat", "burst_usec "), 19000, 3000);
+}
+END_TEST
+
+/* --- who is stopped, and who continues --- */
+
+static void spin_until_stopped(pid_t pid)
+{
+	for (int i = 0; i < 500 && !task(pid)->stopped; i++)
+		spin(&pid, 1, 1);
+	ck_assert(task(pid)->stopped);
+}
+
+START_TEST(stops_are_not_mixed_up)
+{
+	pid_t pid = spawn_in("a/x");
+
+	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
+	spin_until_stopped(pid);
+	/* frozen meanwhile: stays so */
+	ck_assert_int_eq(do_write("a/cgroup.freeze", "1"), 0);
+	assert_read("a/cgroup.events", "populated 1\nfrozen 1\n");
+	spin(&pid, 1, 200);
+	ck_assert(task(pid)->stopped);
+	ck_assert_int_eq(do_write("a/cgroup.freeze", "0"), 0);
+	ck_assert(!task(pid)->stopped);
+	/* stopped by its user meanwhile: stays so */
+	spin_until_stopped(pid);
+	fake->tasks.ops->kill(&fake->tasks, pid, task(pid)->start, SIGSTOP);
+	spin(&pid, 1, 200);
+	ck_assert(task(pid)->stopped);
+	fake->tasks.ops->kill(&fake->tasks, pid, task(pid)->start, SIGCONT);
+	/* moved out: free at once */
+	spin_until_stopped(pid);
+	move("a/y", pid);
+	ck_assert(!task(pid)->stopped);
+	/* a job of a shell is let alone */
+	task(pid)->job = true;
+	spin(&pid, 1, 500);
+	ck_assert(!task(pid)->stopped);
+}
+END_TEST
+
+START_TEST(nobody_stays_stopped)
+{
+	pid_t pid = spawn_in("a/x"), other = spawn_in("a/y");
+
+	ck_assert_int_eq(do_write("a/x/cpu.max", "20000 100000"), 0);
+	spin_until_stopped(pid);
+	move("", pid);
+	ck_assert(!task(pid)->stopped);
+	move("a/x", pid);
+	spin_until_stopped(pid);
+	move("", other);
+	ck_assert_int_eq(do_write("a/cgroup.subtree_control", "-cpu"), 0);
+	ck_assert(!task(pid)->stopped);
+	ck_assert(asleep());
+}
+END_TEST
+
+START_TEST(frozen_and_continued)
+{
+	pid_t pid = spawn_in("a/x");
+
+	ck_assert_int_eq(do_write("a/cgroup.freeze", "1"), 0);
+	fake->tasks.ops->kill(&fake->tasks, pid, task(pid)->start, SIGCONT);
+	ck_assert(!task(pid)->stopped);
+	stat_value("a/cpu.stat", "usage_usec ");
+	ck_assert(task(pid)->stopped);
+	ck_assert_int_eq(do_write("a/cgroup.freeze", "0"), 0);
+	ck_assert(!task(pid)->stopped);
+	/* killed while frozen */
+	ck_assert_int_eq(do_write("a/cgroup.freeze", "1"), 0);
+	task(pid)->use.anon = 10 * MIB;
+	ck_assert_int_eq(do_write("a/memory.max", "1M"), 0);
+	ck_assert(task(pid)->exited);
+	fake_settle(&fake->tasks);
+	assert_read("a/cgroup.events", "populated 0\nfrozen 1\n");
+}
+END_TEST
+
+/* --- what is accounted beside --- */
+
+static void io_setup(const char *devices)
+{
+	emul_teardown();
+	emul_setup_config((struct emul_config){ .devices = devices });
+	make_dirs("a", "a/x");
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+io"), 0);
+}
+
+START_TEST(io_of_the_only_disk)
+{
+	pid_t pid;
+
+	io_setup("8:0");
+	pid = fake_spawn(fake);
+	task(pid)->use.rbytes = 1000; /* before it came */
+	move("a/x", pid);
+	assert_read("a/io.stat", "");
+	task(pid)->use.rbytes = 5096;
+	task(pid)->use.wbytes = 100;
+	assert_read("a/io.stat", "8:0 rbytes=4096 wbytes=100 rios=0 wios=0 dbytes=0 dios=0\n");
+	fake_end(fake, pid);
+	assert_read("a/io.stat", "8:0 rbytes=4096 wbytes=100 rios=0 wios=0 dbytes=0 dios=0\n");
+	io_setup("8:0 8:16"); /* which one it was cannot be told */
+	pid = spawn_in("a/x");
+	task(pid)->use.rbytes = 4096;
+	assert_read("a/io.stat", "");
+}
+END_TEST
+
+/* --- forks --- */
+
+START_TEST(forks_at_the_limit)
+{
+	pid_t pid, other;
+
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+pids"), 0);
+	ck_assert_int_eq(do_write("a/cgroup.subtree_control", "+pids"), 0);
+	pid = spawn_in("a/x");
+	other = spawn_in("a/y");
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
+	ck_assert_int_eq(do_write("a/pids.max", "4"), 0);
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
+	fake_fork(fake, pid);
+	ck_assert_int_eq(emul_may_fork(tree, other, 0), 0);
+	/* one place is left, which the fork that was allowed may take */
+	ck_assert_int_eq(emul_may_fork(tree, pid, 1), -EBUSY);
+	assert_read("a/pids.events", "max 0\n");
+	fake_thread(fake, other);
+	assert_read("a/pids.peak", "4\n");
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
+	ck_assert_int_eq(emul_may_fork(tree, other, 3), -EAGAIN);
+	assert_read("a/pids.events", "max 2\n");
+	assert_read("a/pids.events.local", "max 2\n");
+	assert_read("a/x/pids.events", "max 0\n");
+	fake_end(fake, pid);
+	ck_assert_int_eq(emul_may_fork(tree, other, 0), 0);
+	/* the nearest limit is asked first */
+	ck_assert_int_eq(do_write("a/y/pids.max", "0"), 0);
+	ck_assert_int_eq(emul_may_fork(tree, other, 0), -EAGAIN);
+	assert_read("a/y/pids.events", "max 1\n");
+	assert_read("a/pids.events", "max 3\n");
+	ck_assert_int_eq(emul_may_fork(tree, fake_spawn(fake), 0), 0); /* nobody's */
+	ck_assert_int_eq(emul_may_fork(tree, 999999, 0), 0);
+}
+END_TEST
+
+/* Far from the limit nobody is looked at. */
+START_TEST(forks_far_from_the_limit)
+{
+	pid_t pid;
+	unsigned scans;
+
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+pids"), 0);
+	pid = spawn_in("a/x");
+	ck_assert_int_eq(do_write("a/pids.max", "100"), 0);
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
+	scans = fake->n_scans;
+	for (int i = 0; i < 98; i++) {
+		fake_fork(fake, pid);
+		ck_assert_int_eq(emul_may_fork(tree, pid, 1), 0);
+	}
+	ck_assert_uint_eq(fake->n_scans, scans);
+	fake_fork(fake, pid); /* that is 100 */
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
+	spawn_in("a/y"); /* the limit does not hold for who is moved: it is counted anew */
+	assert_read("a/pids.current", "101\n");
+	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("emul_enforce");
+	TCase *tc = tcase_create("all");
+
+	tcase_add_checked_fixture(tc, enforce_setup, emul_teardown);
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, write_below_usage);
+	tcase_add_test(tc, points_decide);
+	tcase_add_test(tc, growth_is_noticed);
+	tcase_add_test(tc, one_kill_at_a_time);
+	tcase_add_test(tc, group_is_killed_as_a_whole);
+	tcase_add_test(tc, observing_kills_nobody);
+	tcase_add_test(tc, high_delays_who_grows);
+	tcase_add_test(tc, swap_events);
+	tcase_add_test(tc, quota_is_kept);
+	tcase_add_test(tc, quota_of_many);
+	tcase_add_test(tc, short_period);
+	tcase_add_test(tc, periods_stand_still_at_rest);
+	tcase_add_test(tc, bursts);
+	tcase_add_test(tc, stops_are_not_mixed_up);
+	tcase_add_test(tc, nobody_stays_stopped);
+	tcase_add_test(tc, frozen_and_continued);
+	tcase_add_test(tc, io_of_the_only_disk);
+	tcase_add_test(tc, forks_at_the_limit);
+	tcase_add_test(tc, forks_far_from_the_limit);
+	suite_add_tcase(suite, tc);
+	return suite_run(suite);
+}
