@@ -16,7 +16,8 @@ struct tasks;
 enum emul_version { EMUL_6_12, EMUL_6_1, EMUL_6_18 };
 
 struct emul_config {
-	struct tasks *tasks; /* borrowed; outlives the tree */
+	struct tasks *tasks; /* borrowed; outlives the tree; NULL: synthetic processes only, and
+			      * virtual time from 0 on */
 	enum emul_version version;
 	bool observe; /* never act on members for a limit: only account (--no-enforce) */
 	bool clock; /* a thread of the tree's own runs what is due; else emul_run_due() does */
@@ -47,5 +48,18 @@ int emul_may_fork(struct tree *t, pid_t tid, unsigned pending);
  * when it next wants to be called, in nanoseconds of that clock; UINT64_MAX: never, unless
  * something is done to the tree. Only for trees without config.clock. */
 uint64_t emul_run_due(struct tree *t);
+
+/* Made for tests: usage, events, pressure, faults, synthetic processes and time as text says, one
+ * command a line (docs/inject.md); with the rights of the tree itself. Lines take effect one by
+ * one, up to the first that is wrong: -EINVAL, or the -errno of what it did, with the reason noted
+ * (why.h). May be called from any thread, with no lock that a change (tree.changed) takes. */
+int emul_inject(struct tree *t, const char *text);
+
+/* The same for a scenario: nothing takes effect unless all lines are right, and reasons name file
+ * and line. name: of the file, for messages. */
+int emul_scenario(struct tree *t, const char *name, const char *text);
+
+/* Appends what stands: the clock, synthetic processes, faults, what is to come, what has failed. */
+int emul_inject_show(struct tree *t, struct buf *out);
 
 #endif

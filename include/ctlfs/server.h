@@ -20,6 +20,9 @@ struct server_config {
 	unsigned threads; /* 0: by the number of CPUs */
 	unsigned spin_usec; /* spin after a reply, 0: never */
 	bool debug; /* libfuse's own protocol log on stderr */
+	/* ctl/inject: what is written to it and what it reads, emul.h; NULL: there is none. */
+	int (*inject)(struct tree *t, const char *text);
+	int (*inject_show)(struct tree *t, struct buf *out);
 };
 
 #define SERVER_SPIN_USEC 50

@@ -14,6 +14,7 @@
 #include "ctlfs/emul.h"
 #include "ctlfs/host.h"
 #include "ctlfs/kernel.h"
+#include "ctlfs/server.h"
 #include "ctlfs/tasks.h"
 #include "ctlfs/view.h"
 #include "ctlfs/why.h"
@@ -110,6 +111,17 @@ int backend_open_emulator(struct backend *b, const struct emulator_options *o, b
 		return r;
 	}
 	return open_view(b);
+}
+
+void backend_describe(const struct backend *b, struct server_config *config)
+{
+	config->tree = b->tree;
+	config->view = b->view;
+	config->backend = b->name;
+	if (b->tasks) {
+		config->inject = emul_inject;
+		config->inject_show = emul_inject_show;
+	}
 }
 
 void backend_close(struct backend *b)

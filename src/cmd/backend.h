@@ -43,6 +43,11 @@ int backend_open_kernel(struct backend *b, const char *dir);
 int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread);
 void backend_close(struct backend *b);
 
+struct server_config;
+
+/* What a server needs to know of it. */
+void backend_describe(const struct backend *b, struct server_config *config);
+
 /* Appends the directory that --root means: a cgroup's path below the mount of cgroup2, or an
  * absolute directory. NULL: the mount's top. -ENOENT, with the reason noted. */
 int backend_directory(const char *root, struct buf *out);

@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{ "status", "show the ctlfs mounts and what their daemons have done", cmd_status },
 	{ "errors", "show the latest refused operations and why they were refused", cmd_errors },
 	{ "export", "write a snapshot of a cgroup tree as plain files", cmd_export },
+	{ "inject", "have an emulator do what a test wants: usage, events, faults", cmd_inject },
 	{ "version", "print the version", cmd_version },
 	{ "help", "print this, or the help of a command", cmd_help },
 	{ NULL },

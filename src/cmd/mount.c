@@ -41,6 +41,8 @@ static const struct option_row list_rows[] = {
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .help = "" },
 	{ "no-enforce", .parse = option_switch, FIELD(emulator.observe), .help = "" },
+	{ "scenario", 0, "FILE", option_scenario, FIELD(scenario), .expected = SCENARIO_EXPECTED,
+	  .help = "" },
 	{ "defaults" }, { "auto" }, { "noauto" }, { "nofail" }, { "_netdev" }, { "comment" },
 	{ "user" }, { "nouser" }, { "users" }, { "owner" }, { "group" }, { "nonempty" },
 	{ "suid" }, { "nosuid" }, { "dev" }, { "nodev" }, { "exec" }, { "noexec" },
@@ -76,6 +78,8 @@ static const struct option_row rows[] = {
 		  "wrote, or of any directory of a cgroup v2 tree" },
 	{ "no-enforce", 0, NULL, option_switch, FIELD(emulator.observe),
 	  .help = "emulator: account and count, but never kill or stop a process for a limit" },
+	{ "scenario", 0, "FILE", option_scenario, FIELD(scenario), .expected = SCENARIO_EXPECTED,
+	  .help = SCENARIO_HELP },
 	{ "foreground", 'f', NULL, option_switch, FIELD(foreground),
 	  .help = "stay in the foreground" },
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
@@ -96,6 +100,7 @@ void mount_options_free(struct mount_options *o)
 	for (size_t i = 0; i < o->n_copies; i++)
 		free(o->copies[i]);
 	free(o->copies);
+	scenario_free(&o->scenario);
 }
 
 /* What to serve at path; dir is the kernel's cgroup, or NULL for the emulator. */
@@ -111,7 +116,7 @@ static int choose(const struct mount_options *o, struct buf *dir)
 {
 	int r;
 
-	if (o->backend == BACKEND_EMULATOR || o->import)
+	if (o->backend == BACKEND_EMULATOR || o->import || o->scenario.path)
 		return 0;
 	r = backend_directory(o->root, dir);
 	if (o->backend == BACKEND_KERNEL || o->root)
@@ -172,7 +177,6 @@ static void tell_ready(const struct plan *plan)
 static int serve_mounted(const struct plan *plan, const struct backend *b, int fd)
 {
 	struct server_config config = {
-		.tree = b->tree, .view = b->view, .backend = b->name,
 		.threads = plan->o->threads, .spin_usec = plan->o->spin, .debug = plan->o->debug,
 	};
 	struct server *server;
@@ -180,6 +184,7 @@ static int serve_mounted(const struct plan *plan, const struct backend *b, int f
 	bool signalled;
 	int r, status;
 
+	backend_describe(b, &config);
 	read_device(plan->path, &device);
 	r = server_new(&config, fd, &server);
 	if (r < 0) {
@@ -215,6 +220,21 @@ static int import(const struct plan *plan, struct tree *tree)
 	return r;
 }
 
+/* What the tree has before anybody sees it; what went wrong has been told. */
+static int begin(const struct plan *plan, const struct backend *b)
+{
+	int r = import(plan, b->tree);
+
+	if (r < 0) {
+		complain(plan->from, r);
+		return r;
+	}
+	r = scenario_start(&plan->o->scenario, b);
+	if (r < 0)
+		complain("--scenario", r);
+	return r;
+}
+
 static int serve(const struct plan *plan)
 {
 	struct mount_config config = { plan->path, plan->o->allow_other, plan->o->read_only };
@@ -228,9 +248,8 @@ static int serve(const struct plan *plan)
 		r = backend_open_emulator(&b, &plan->o->emulator, false);
 	if (r < 0)
 		return complain(plan->dir ? plan->dir : "emulator", r);
-	r = import(plan, b.tree);
+	r = begin(plan, &b);
 	if (r < 0) {
-		complain(plan->from, r);
 		backend_close(&b);
 		return STATUS_FAILED;
 	}
@@ -314,6 +333,11 @@ int cmd_mount(int argc, char **argv)
 	}
 	if (o.import && o.backend == BACKEND_KERNEL) {
 		log_error("mount: --import: expected --backend emulator");
+		return STATUS_USAGE;
+	}
+	if (o.scenario.path && (o.root || o.backend == BACKEND_KERNEL)) {
+		log_error("mount: --scenario: the kernel does not play one: expected --backend "
+			  "emulator");
 		return STATUS_USAGE;
 	}
 	plan.path = path = realpath(operands.v[0], NULL);

@@ -7,12 +7,14 @@
 #include <stddef.h>
 
 #include "backend.h"
+#include "scenario.h"
 
 struct mount_options {
 	enum backend_kind backend;
 	const char *root;
 	struct emulator_options emulator;
 	const char *import; /* a snapshot */
+	struct scenario scenario;
 	bool foreground;
 	bool allow_other, read_only, debug;
 	unsigned spin, threads;

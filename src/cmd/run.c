@@ -68,6 +68,8 @@ static const struct option_row rows[] = {
 	{ "no-enforce", 0, NULL, option_switch, FIELD(emulator.observe),
 	  .help = "emulator: account and count, but never kill or stop a process for a limit, and "
 		  "refuse no fork" },
+	{ "scenario", 0, "FILE", option_scenario, FIELD(scenario), .expected = SCENARIO_EXPECTED,
+	  .help = SCENARIO_HELP },
 	{ NULL },
 };
 
@@ -90,6 +92,7 @@ void run_options_free(struct run_options *o)
 	for (size_t i = 0; i < o->n_sets; i++)
 		free(o->sets[i]);
 	free(o->sets);
+	scenario_free(&o->scenario);
 }
 
 /* What the supervisor has while it sets things up. */
@@ -263,6 +266,11 @@ int cmd_run(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
+	if (o.scenario.path && o.backend == BACKEND_KERNEL) {
+		log_error("run: --scenario: the kernel does not play one: expected --backend "
+			  "emulator");
+		return STATUS_RUN_FAILED;
+	}
 	run.command = operands.v;
 	if (run_enter_userns() < 0 || run_signals_catch(&run.signals) < 0)
 		return STATUS_RUN_FAILED;

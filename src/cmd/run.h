@@ -22,12 +22,14 @@
 
 #include "backend.h"
 #include "options.h"
+#include "scenario.h"
 
 struct run_options {
 	enum backend_kind backend;
 	struct emulator_options emulator;
 	struct optional memory, swap, cpus, pids;
 	const char *cpuset; /* or NULL */
+	struct scenario scenario;
 	char **sets; /* copies of the FILE=VALUE, the '=' replaced by a NUL */
 	size_t n_sets;
 };

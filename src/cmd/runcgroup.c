@@ -256,7 +256,7 @@ static int new_on_either(const struct run_options *o, struct run_cgroup *c)
 	cleanup_buf struct buf needed = { 0 };
 	int r;
 
-	if (o->backend == BACKEND_EMULATOR)
+	if (o->backend == BACKEND_EMULATOR || o->scenario.path)
 		return new_on_emulator(o, c);
 	if (o->backend == BACKEND_AUTO)
 		buf_adds(&needed, BACKEND_CONTROLLERS);
@@ -343,6 +343,11 @@ int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 		return r;
 	}
 	r = set_limits(o, &c);
+	if (r == 0) {
+		r = scenario_start(&o->scenario, &c.backend);
+		if (r < 0)
+			log_error("run: --scenario: %s", why_take());
+	}
 	if (r < 0) {
 		run_cgroup_free(&c);
 		return r;

@@ -89,13 +89,15 @@ static int move_in(struct run_cgroup *c, pid_t pid)
 static int serve(struct run_cgroup *c, int channel, int device, pid_t supervisor)
 {
 	struct server_config config = {
-		.tree = c->backend.tree, .view = c->backend.view, .backend = c->backend.name,
 		.spin_usec = SERVER_SPIN_USEC,
 	};
 	struct server *server;
 	char root[64];
 	bool signalled;
-	int r = server_new(&config, device, &server);
+	int r;
+
+	backend_describe(&c->backend, &config);
+	r = server_new(&config, device, &server);
 
 	if (r < 0)
 		return complain("the server cannot start", r);

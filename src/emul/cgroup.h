@@ -197,6 +197,7 @@ void usage_sample(
 void usage_join(struct member *m, struct cgroup *cg); /* what it uses now counts in cg */
 void usage_leave(struct member *m, struct cgroup *cg); /* ... no more; CPU time stays */
 void usage_threads(struct cgroup *cg, int threads); /* threads placed in or out */
+void usage_add(struct cgroup *cg, const struct usage *d); /* to cg and its ancestors */
 
 /* --- threads.c --- */
 

@@ -7,6 +7,7 @@
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
+#include "inject.h"
 
 #define PER_DIR 256 /* numbers of nodes that belong to one directory */
 
@@ -277,6 +278,7 @@ int cgroup_rmdir(struct cgroup *cg, const struct caller *who)
 		return refuse(EBUSY, "%u tasks are in the cgroup or below it", cg->nr_tasks);
 	if (cg->children)
 		return refuse(EBUSY, "the cgroup has %u children", HASH_COUNT(cg->children));
+	inject_forget(cg);
 	if (cg->pins) /* dying until nobody has a file of it open */
 		control_dying(cg, 1);
 	control_exit(cg);

@@ -7,6 +7,9 @@
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
+#include "fault.h"
+#include "inject.h"
+#include "synthetic.h"
 
 /* What members_apply() must find unchanged to use a scan that was made without the lock. */
 struct epoch {
@@ -174,6 +177,9 @@ static int set_locked(struct emul *e, uint64_t node, const struct stat *attr, un
 
 	if (r < 0)
 		return r;
+	r = fault_check(e, FAULT_SETATTR, cg, row.slot ? row.row->name : NULL);
+	if (r < 0)
+		return r;
 	return attr_set(cg, row.slot, row.slot ? &row : NULL, attr, valid);
 }
 
@@ -273,6 +279,7 @@ static int list_locked(struct emul *e, uint64_t dir, struct tree_list *list)
 		return -ENOTDIR;
 	if (cg->dead)
 		return 0;
+	r = fault_check(e, FAULT_LIST, cg, NULL);
 	while (r == 0 && rows_next(cg, &row)) {
 		if (row_exists(cg, &row) && !row_hidden(cg, &row))
 			r = tree_list_add(list, row.row->name, cgroup_node(cg) + row.slot, false);
@@ -311,6 +318,8 @@ static int op_mkdir(struct tree *t, const struct caller *who, uint64_t dir, cons
 	if (r == -ENODEV)
 		r = refuse(ENOENT, "the parent has been removed");
 	if (r == 0)
+		r = fault_check(e, FAULT_MKDIR, parent, name);
+	if (r == 0)
 		r = cgroup_mkdir(parent, who, name, mode);
 	emul_leave(e);
 	return r;
@@ -329,6 +338,9 @@ static int rmdir_locked(struct emul *e, const struct caller *who, uint64_t dir, 
 		return refuse(ENOTDIR, "an interface file cannot be removed");
 	if (!cg)
 		return -ENOENT;
+	r = fault_check(e, FAULT_RMDIR, cg, NULL);
+	if (r < 0)
+		return r;
 	if (!cg->nr_tasks) { /* a process may have been born in there while the scan ran */
 		r = members_refresh(e, true);
 		if (r < 0)
@@ -427,9 +439,12 @@ static void op_destroy(struct tree *t)
 	members_free(e);
 	cgroup_free_all(e);
 	notices_free(e);
+	fault_clear(e);
+	inject_free(e->inject);
 	timers_free(e);
 	machine_free(&e->machine);
 	free(e->rows);
+	tasks_free(e->config.tasks);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -473,6 +488,7 @@ static void find_cpus(struct emul *e)
 int emul_new(const struct emul_config *config, struct tree **ret_tree)
 {
 	cleanup_free struct emul *e = calloc(1, sizeof *e);
+	struct tasks *t;
 	uint64_t births;
 	int r;
 
@@ -482,8 +498,12 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->tree.exclusive = true;
 	e->config = *config;
 	e->instance = new_instance();
+	r = inject_new(e, config->tasks, &e->inject, &e->config.tasks);
+	if (r < 0)
+		return r;
+	t = e->config.tasks;
 	find_cpus(e);
-	r = config->tasks->ops->births(config->tasks, &births);
+	r = t->ops->births(t, &births);
 	if (r == 0)
 		r = machine_new(config, &e->machine);
 	if (r == 0)
@@ -491,12 +511,14 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	if (r == 0)
 		r = cgroup_new_root(e, &e->root);
 	if (r < 0) {
+		inject_free(e->inject);
+		tasks_free(t);
 		machine_free(&e->machine);
 		free(e->rows);
 		return r;
 	}
 	pthread_mutex_init(&e->lock, NULL);
-	config->tasks->ops->on_exit(config->tasks, members_on_exit, e);
+	t->ops->on_exit(t, members_on_exit, e);
 	r = config->clock ? ticker_start(e) : 0;
 	if (r < 0) {
 		op_destroy(&steal_ptr(&e)->tree);

@@ -27,6 +27,8 @@
 struct cgroup;
 struct emul;
 struct emul_open;
+struct fault;
+struct inject;
 
 /* In the kernel's order, that of cgroup.controllers. Not all are available yet. */
 enum ctrl {
@@ -311,6 +313,8 @@ struct emul {
 	struct notice *notices; /* notify.c */
 	struct timers timers;
 	struct ticker ticker;
+	struct fault *faults; /* fault.h */
+	struct inject *inject; /* inject.h; made with the tree */
 };
 
 static inline uint64_t cgroup_node(const struct cgroup *cg)
@@ -388,6 +392,9 @@ void hugetlb_event(struct cgroup *cg, unsigned size, uint64_t count);
  * it is), -EINVAL for none that the machine has; or so much less. */
 int misc_charge(struct cgroup *cg, const char *name, uint64_t amount);
 void misc_uncharge(struct cgroup *cg, const char *name, uint64_t amount);
+/* pids.c: -EAGAIN if so many more tasks would exceed pids.max of cg or an ancestor, which is
+ * counted as an event; cg's usage is up to date. */
+int pids_may_add(struct cgroup *cg, unsigned tasks);
 
 /* pressure.c: from now on the tasks of cg stall for so many parts in a million of the time, seen in
  * cg and its ancestors. */

@@ -8,6 +8,7 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
+#include "fault.h"
 
 #define WRITE_MAX 4096
 #define POLL_GONE (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLERR | POLLPRI)
@@ -76,6 +77,8 @@ static int file_read(struct tree_file *file, const struct caller *reader, struct
 		return r;
 	r = check_alive(f);
 	if (r == 0)
+		r = fault_check(e, FAULT_READ, f->cg, f->row->name);
+	if (r == 0)
 		r = show(f, reader, out);
 	if (r == 0)
 		r = buf_error(out);
@@ -125,6 +128,8 @@ static int file_write(struct tree_file *file, const struct caller *writer, char 
 	if (r < 0)
 		return r;
 	r = check_alive(f);
+	if (r == 0)
+		r = fault_check(e, FAULT_WRITE, f->cg, f->row->name);
 	if (r == 0)
 		r = f->row->write ? f->row->write(f, writer, text) : write_slot(f, text);
 	emul_leave(e);
@@ -192,6 +197,9 @@ int file_open(struct emul *e, const struct caller *who, uint64_t node, struct tr
 						      cg->css[row.ctrl]->serial,
 		.opener = *who,
 	};
+	r = fault_check(e, FAULT_OPEN, cg, row.row->name);
+	if (r < 0)
+		return r;
 	r = row.row->open ? row.row->open(f) : 0;
 	if (r < 0) {
 		if (row.row->release)

@@ -178,6 +178,21 @@ int pids_may_fork(struct cgroup *from, unsigned pending, bool count)
 	return r;
 }
 
+int pids_may_add(struct cgroup *cg, unsigned tasks)
+{
+	for (struct cgroup *at = cg; at; at = at->parent) {
+		const struct pids *pids = pids_of(at);
+
+		if (!pids || pids->limit == NO_LIMIT ||
+		    at->usage.threads + tasks <= (uint64_t)pids->limit)
+			continue;
+		pids_refused(cg, at, 1);
+		return refuse(EAGAIN, "pids.max of \"%s\" is %lld",
+			      cgroup_is_root(at) ? "/" : at->name, (long long)pids->limit);
+	}
+	return 0;
+}
+
 static int events_show(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
 	(void)reader;

@@ -6,6 +6,7 @@
 
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/clock.h"
 
 #define NSEC 1000000000ULL
 
@@ -111,19 +112,29 @@ void timers_free(struct emul *e)
 	e->timers = (struct timers){ 0 };
 }
 
+/* By however long the emulator's clock needs, which need not be the one that is waited by. */
+static void ticker_wait(struct emul *e, uint64_t next)
+{
+	uint64_t now = emul_now(e);
+	uint64_t until = monotonic_ns() + (next - now);
+	struct timespec ts = { (time_t)(until / NSEC), (long)(until % NSEC) };
+
+	if (next == UINT64_MAX || (e->ticker.held && next > now))
+		pthread_cond_wait(&e->ticker.nearer, &e->lock);
+	else if (next > now)
+		pthread_cond_timedwait(&e->ticker.nearer, &e->lock, &ts);
+}
+
 static void *ticker_main(void *data)
 {
 	struct emul *e = data;
 
 	pthread_mutex_lock(&e->lock);
 	while (!e->ticker.stop) {
-		uint64_t next = timers_run(e);
-		struct timespec until = { (time_t)(next / NSEC), (long)(next % NSEC) };
+		uint64_t next = e->ticker.busy ? UINT64_MAX : timers_run(e);
 
-		if (next == UINT64_MAX)
-			pthread_cond_wait(&e->ticker.nearer, &e->lock);
-		else
-			pthread_cond_timedwait(&e->ticker.nearer, &e->lock, &until);
+		if (!e->ticker.stop) /* a timer may have let go of the lock */
+			ticker_wait(e, next);
 	}
 	pthread_mutex_unlock(&e->lock);
 	return NULL;
@@ -135,7 +146,7 @@ int ticker_start(struct emul *e)
 	int r;
 
 	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* that of real tasks */
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* as in ticker_wait() */
 	pthread_cond_init(&e->ticker.nearer, &attr);
 	pthread_condattr_destroy(&attr);
 	e->ticker.running = true;

@@ -12,7 +12,8 @@ struct emul;
 
 /* Part of whatever is to be done; must be cancelled before that is freed. */
 struct timer {
-	/* With emul->lock held and the timer no longer armed; may arm it again. */
+	/* With emul->lock held and the timer no longer armed; may arm it again. May let go of the
+	 * lock meanwhile if the timer outlives that. */
 	void (*fire)(struct emul *e, struct timer *t, uint64_t now);
 	uint64_t due; /* ns */
 	size_t place; /* in the heap from 1 on; 0: not armed */
@@ -28,6 +29,8 @@ struct ticker {
 	pthread_t thread;
 	pthread_cond_t nearer; /* a timer is due sooner than the thread thinks, or stop */
 	bool running, stop;
+	bool held; /* the clock stands still: waiting makes nothing due */
+	bool busy; /* somebody moves the clock, and fires timers himself */
 };
 
 /* Lock held in all of these. Arming an armed timer moves it. -ENOMEM: it is not armed. */

@@ -12,7 +12,7 @@
 #include "ctlfs/cleanup.h"
 
 /* Differences may be negative: sums wrap around, and are right in the end. */
-static void usage_add(struct cgroup *cg, const struct usage *d)
+void usage_add(struct cgroup *cg, const struct usage *d)
 {
 	for (; cg; cg = cg->parent) {
 		struct usage *u = &cg->usage;

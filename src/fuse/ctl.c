@@ -50,23 +50,49 @@ static int show_errors(struct server *s, const struct caller *reader, struct buf
 	return 0;
 }
 
+static int show_inject(struct server *s, const struct caller *reader, struct buf *out)
+{
+	(void)reader;
+	return s->config.inject_show(s->config.tree, out);
+}
+
+static int write_inject(struct server *s, const char *text)
+{
+	return s->config.inject(s->config.tree, text);
+}
+
+/* Those that can be written belong to who serves, and are nobody else's business. */
 static const struct {
 	const char *name;
 	int (*show)(struct server *s, const struct caller *reader, struct buf *out);
+	int (*write)(struct server *s, const char *text); /* NULL: cannot be written */
 } ctl_rows[] = {
-	{ "version", show_version },
-	{ "stats", show_stats },
-	{ "errors", show_errors },
+	{ "version", show_version, NULL },
+	{ "stats", show_stats, NULL },
+	{ "errors", show_errors, NULL },
+	{ "inject", show_inject, write_inject }, /* the last one: not every tree has it */
 };
 
-const char *ctl_name(size_t row)
+const char *ctl_name(const struct server *s, size_t row)
 {
-	return row < ARRAY_SIZE(ctl_rows) ? ctl_rows[row].name : NULL;
+	size_t n = ARRAY_SIZE(ctl_rows) - !s->config.inject;
+
+	return row < n ? ctl_rows[row].name : NULL;
+}
+
+mode_t ctl_mode(size_t row)
+{
+	return ctl_rows[row].write ? 0600 : 0444;
+}
+
+int ctl_write(struct server *s, size_t row, const char *text)
+{
+	return ctl_rows[row].write(s, text);
 }
 
 int ctl_render(struct server *s, size_t row, const struct caller *reader, struct buf *out)
 {
-	int r = row < ARRAY_SIZE(ctl_rows) ? ctl_rows[row].show(s, reader, out) : -ENOENT;
+	int r = ctl_rows[row].show(s, reader, out);
 
 	return r < 0 ? r : buf_error(out);
 }

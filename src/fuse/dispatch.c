@@ -17,6 +17,15 @@ struct caller caller_of(fuse_req_t req)
 				.umask = ctx->umask };
 }
 
+/* What was done to our own files is of nobody's container. */
+static void note_own(struct server *s, int errnum, uint64_t node)
+{
+	cleanup_buf struct buf where = { 0 };
+
+	buf_addf(&where, "ctl/%s", ctl_name(s, node - TOP_CTL_FILE));
+	errlog_add(&s->errors, buf_text(&where), errnum, why_take());
+}
+
 static void note_refusal(struct server *s, int errnum, uint64_t node, const char *name)
 {
 	const char *why = why_take();
@@ -41,6 +50,8 @@ void reply_refused(fuse_req_t req, int r, uint64_t node, const char *name)
 	count(s, STAT_ERRORS);
 	if (node_kind(node) == NODE_TREE)
 		note_refusal(s, -r, node_rest(node), name);
+	else if (node_kind(node) == NODE_TOP && node >= TOP_CTL_FILE)
+		note_own(s, -r, node);
 	fuse_reply_err(req, -r);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/why.h"
 #include "session.h"
 
 static void handle_free(struct handle *h)
@@ -93,7 +94,10 @@ static int open_any(fuse_req_t req, struct handle *h, int flags)
 	case NODE_VIEW:
 		return open_view(req, h, flags);
 	default:
-		return (flags & O_ACCMODE) == O_RDONLY ? 0 : -EACCES;
+		return (flags & O_ACCMODE) == O_RDONLY ||
+				       ctl_mode(h->node - TOP_CTL_FILE) & S_IWUSR ?
+			       0 :
+			       -EACCES;
 	}
 }
 
@@ -176,7 +180,11 @@ static int write_command(struct handle *h, const struct caller *writer, const ch
 	memcpy(text, data, size);
 	text[size] = '\0';
 	guard_mutex(&h->lock);
-	return h->file->ops->write(h->file, writer, text, size);
+	if (h->file)
+		return h->file->ops->write(h->file, writer, text, size);
+	if (strlen(text) != size)
+		return refuse(EINVAL, "a NUL in the text");
+	return ctl_write(h->server, h->node - TOP_CTL_FILE, text);
 }
 
 void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t off,
@@ -190,10 +198,6 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 	count(h->server, STAT_WRITES);
 	if (h->echo) {
 		fuse_reply_write(req, size);
-		return;
-	}
-	if (!h->file) {
-		fuse_reply_err(req, EIO);
 		return;
 	}
 	loop_slow_begin(h->server);

@@ -81,8 +81,8 @@ static int add_top(fuse_req_t req, uint64_t dir, struct tree_list *list)
 	if (dir == TOP_VIEW)
 		return add_containers(s, TREE_ROOT, list);
 	if (dir == TOP_CTL) {
-		for (size_t row = 0; ctl_name(row) && r == 0; row++)
-			r = tree_list_add(list, ctl_name(row), TOP_CTL_FILE + row, false);
+		for (size_t row = 0; ctl_name(s, row) && r == 0; row++)
+			r = tree_list_add(list, ctl_name(s, row), TOP_CTL_FILE + row, false);
 		return r;
 	}
 	r = tree_list_add(list, "cgroup", node_make(NODE_TREE, TREE_ROOT), true);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "session.h"
 
@@ -32,13 +33,22 @@ static int tree_attr(struct server *s, uint64_t node, const char *name, struct s
 	return t->ops->stat(t, node_rest(node), name, ret_attr);
 }
 
-static int top_attr(uint64_t node, struct stat *ret_attr)
+static int top_attr(const struct server *s, uint64_t node, struct stat *ret_attr)
 {
-	bool file = node >= TOP_CTL_FILE;
+	mode_t mode;
 
-	if (file && !ctl_name(node - TOP_CTL_FILE))
+	if (node < TOP_CTL_FILE) {
+		own_attr(node, S_IFDIR | 0555, ret_attr);
+		return 0;
+	}
+	if (!ctl_name(s, node - TOP_CTL_FILE))
 		return -ENOENT;
-	own_attr(node, file ? S_IFREG | 0444 : S_IFDIR | 0555, ret_attr);
+	mode = ctl_mode(node - TOP_CTL_FILE);
+	own_attr(node, S_IFREG | mode, ret_attr);
+	if (mode & S_IWUSR) {
+		ret_attr->st_uid = geteuid();
+		ret_attr->st_gid = getegid();
+	}
 	return 0;
 }
 
@@ -74,7 +84,7 @@ int node_attr(struct server *s, uint64_t node, struct stat *ret_attr, double *re
 		return 0;
 	default:
 		*ret_timeout = FOREVER;
-		return top_attr(node, ret_attr);
+		return top_attr(s, node, ret_attr);
 	}
 }
 
@@ -94,10 +104,10 @@ static int find_top(const char *name, uint64_t *ret_node)
 	return -ENOENT;
 }
 
-static int find_ctl(const char *name, uint64_t *ret_node)
+static int find_ctl(const struct server *s, const char *name, uint64_t *ret_node)
 {
-	for (size_t row = 0; ctl_name(row); row++) {
-		if (!strcmp(name, ctl_name(row))) {
+	for (size_t row = 0; ctl_name(s, row); row++) {
+		if (!strcmp(name, ctl_name(s, row))) {
 			*ret_node = TOP_CTL_FILE + row;
 			return 0;
 		}
@@ -193,7 +203,7 @@ static int find(fuse_req_t req, uint64_t parent, const char *name, struct fuse_e
 		if (parent == TOP_ROOT) {
 			r = find_in_root(req, name, e);
 		} else if (parent == TOP_CTL) {
-			r = find_ctl(name, &e->ino);
+			r = find_ctl(s, name, &e->ino);
 		} else if (parent == TOP_VIEW) {
 			e->entry_timeout = A_SECOND;
 			r = find_container(s, name, &e->ino);

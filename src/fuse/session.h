@@ -169,7 +169,9 @@ void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 	     struct fuse_pollhandle *ph);
 
 /* ctl.c */
-const char *ctl_name(size_t row); /* NULL past the end */
+const char *ctl_name(const struct server *s, size_t row); /* NULL past the end */
+mode_t ctl_mode(size_t row);
+int ctl_write(struct server *s, size_t row, const char *text);
 int ctl_render(struct server *s, size_t row, const struct caller *reader, struct buf *out);
 
 /* loop.c */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The emulator over real processes: forks, exits, kill, freeze, threads. */
+#include <poll.h>
+
 #include "children.h"
 #include "ctlfs/emul.h"
+#include "emul/cgroup.h"
 #include "suite.h"
 
 static struct tasks *tasks;
@@ -112,6 +115,32 @@ START_TEST(emulator_tells_of_emptiness)
 	ck_assert_int_eq(waitpid(c.pid, NULL, 0), c.pid);
 	ck_assert_uint_eq(count_told(&told), 2);
 	close(c.report);
+}
+END_TEST
+
+/* On the emulator's own clock, with nobody calling. */
+START_TEST(emulator_fires_a_trigger)
+{
+	struct told told = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
+	struct cgroup *cg = cgroup_by_id((struct emul *)tree, (uint32_t)(dir_new("a") / 256));
+	char trigger[] = "some 100000 500000";
+	struct tree_file *f;
+	uint64_t node;
+
+	ck_assert_int_eq(tree_walk(tree, "a/memory.pressure", &node), 0);
+	ck_assert_int_eq(tree->ops->open(tree, &TREE_SELF, node, O_RDWR, &f), 0);
+	ck_assert_int_eq(f->ops->write(f, &TREE_SELF, trigger, strlen(trigger)), 0);
+	tree->changed_data = &told;
+	tree->changed = on_changed;
+	pthread_mutex_lock(&cg->emul->lock);
+	psi_stall(cg, PSI_MEMORY, 1000000, 500000);
+	pthread_mutex_unlock(&cg->emul->lock);
+	for (unsigned i = 1; i < 4; i++) {
+		wait_told(&told, i);
+		ck_assert_int_eq(told.pid, (pid_t)node);
+		ck_assert_uint_eq(f->ops->poll(f) & (POLLPRI | POLLERR), POLLPRI);
+	}
+	f->ops->close(f);
 }
 END_TEST
 
@@ -260,6 +289,7 @@ int main(int argc, char **argv)
 	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, emulator_follows_forks);
 	tcase_add_test(tc, emulator_tells_of_emptiness);
+	tcase_add_test(tc, emulator_fires_a_trigger);
 	tcase_add_test(tc, emulator_kills_a_swarm);
 	tcase_add_test(tc, emulator_freezes);
 	tcase_add_test(tc, emulator_moves_threads);
