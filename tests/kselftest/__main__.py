@@ -70,6 +70,17 @@ def run_program(command, limit, env=None):
     return results
 
 
+# pids.max refuses forks of what `ctlfs run` has started only.
+CONTAINER = """
+tree=/sys/fs/cgroup
+mkdir $tree/rest && for pid in $(cat $tree/cgroup.procs); do
+	echo $pid >$tree/rest/cgroup.procs || : "cat has ended"
+done 2>/dev/null && echo +pids >$tree/cgroup.subtree_control || exit 125
+exec env CTLFS_TREE=$tree CTLFS_REST=$tree/rest/cgroup.procs LD_PRELOAD="$CTLFS_SHIM" \\
+	stdbuf -oL "$0"
+"""
+
+
 class Emulator:
     """A mount for one program."""
 
@@ -100,6 +111,11 @@ def on_emulator(directory, programs):
         raise SystemExit(f"kselftest: needs root and {SHIM} (make kselftest)")
     results = {}
     for name in programs:
+        if name == "test_pids":
+            results[name] = run_program(
+                [BUILD / "ctlfs", "run", "--backend", "emulator", "--pids", "1000", "--", "sh",
+                 "-c", CONTAINER, directory / name], LIMIT, {**os.environ, "CTLFS_SHIM": str(SHIM)})
+            continue
         with Emulator() as emulator:
             env = {**os.environ, "CTLFS_TREE": emulator.tree, "CTLFS_SHIM": str(SHIM)}
             results[name] = run_program(
