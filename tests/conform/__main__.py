@@ -53,14 +53,16 @@ class Comparison:
         with trees.Emulator(self.version) as emulator:
             answered = trees.answers(emulator.tree, lines, self.granted)
             end = time.monotonic()
+            print(f"seed {seed}: kernel {middle - start:.0f} s, emulator {end - middle:.0f} s, "
+                  f"{sum(a != b for a, b in zip(kernel, answered, strict=True))} of {len(lines)} "
+                  f"answers differ", flush=True)
             for first, last in trees.episodes(lines):
                 part = slice(first, last)
                 if kernel[part] != answered[part]:
                     self.judge(lines[part], kernel[part], answered[part], emulator)
         self.operations += len(lines)
-        print(f"seed {seed}: {len(lines)} operations, kernel {middle - start:.0f} s, emulator "
-              f"{end - middle:.0f} s, {self.unexplained - before} differences unexplained",
-              flush=True)
+        print(f"seed {seed}: {self.unexplained - before} differences unexplained, judged in "
+              f"{time.monotonic() - end:.0f} s", flush=True)
 
     def judge(self, lines, kernel, answered, emulator):
         """The differences of an episode. What comes after the first ones often follows from them,
@@ -83,10 +85,10 @@ class Comparison:
         trace = shrinker.shrink(lines[1:difference.number + 1], signature)
         if not trace:
             return False
-        again, answers = shrinker.differences(trace)
+        (again, answers), = shrinker.replay([trace])
         again = [d for d in again if d.signature() == signature] or [difference]
         name = f"found-{len(self.seen) + 1:03}"
-        traces.save(WORK / f"{name}.trace", str(again[0]), trace, answers[1:])
+        traces.save(WORK / f"{name}.trace", str(again[0]), trace, answers)
         print(f"{name}: {again[0]}\n  trace: {'; '.join(trace)}", flush=True)
         return True
 

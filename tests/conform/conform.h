@@ -47,6 +47,8 @@ void say_escaped(struct answer *answer, const char *text, size_t size);
 void say_result(struct answer *answer, int error);
 /* The bytes that a word of a script stands for: their number, or -1: no such actor. */
 ssize_t unescape(struct driver *driver, const char *word, char ret[static VALUE_MAX]);
+/* Whether a file tells only what is volatile. */
+bool tells_usage(const char *file);
 /* The text read from a file, with pids as names and what is volatile replaced. */
 void say_content(struct driver *driver, const char *file, const char *text, size_t size);
 

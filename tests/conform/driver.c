@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conform.h"
@@ -115,10 +116,19 @@ static int split(char *line, char *words[WORDS])
 	return count;
 }
 
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
 static void run_line(struct driver *driver, char *line)
 {
 	char *words[WORDS + 1] = { NULL };
 	int count = split(line, words);
+	double start = now();
 
 	driver->answer.size = 0;
 	driver->answer.text[0] = '\0';
@@ -127,6 +137,9 @@ static void run_line(struct driver *driver, char *line)
 	else if (!driver->top[0] || !run_operation(driver, count, words))
 		say(&driver->answer, "no such operation");
 	puts(driver->answer.text);
+	if (now() - start > 1)
+		fprintf(stderr, "driver: %.1f s: %s %s %s: %.40s\n", now() - start, words[0],
+			words[1] ? words[1] : "", words[2] ? words[2] : "", driver->answer.text);
 }
 
 int main(int argc, char **argv)

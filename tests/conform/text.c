@@ -207,22 +207,38 @@ static bool ends_with(const char *text, const char *suffix)
 	return size >= length && !strcmp(text + size - length, suffix);
 }
 
+/* The row of what is volatile in a file, or -1. */
+static int volatile_row(const char *file)
+{
+	size_t i;
+
+	if (!strcmp(file, "cgroup.pressure"))
+		return -1;
+	for (i = 0; i < sizeof(volatile_texts) / sizeof(*volatile_texts); i++)
+		if (ends_with(file, volatile_texts[i].suffix))
+			return i;
+	return -1;
+}
+
+bool tells_usage(const char *file)
+{
+	int row = volatile_row(file);
+
+	return row >= 0 && (volatile_texts[row].how == NUMBERS || volatile_texts[row].how == ALL);
+}
+
 void say_content(struct driver *driver, const char *file, const char *text, size_t size)
 {
 	struct answer *answer = &driver->answer;
-	size_t i;
+	int row = volatile_row(file);
 
-	for (i = 0; i < sizeof(volatile_texts) / sizeof(*volatile_texts); i++)
-		if (ends_with(file, volatile_texts[i].suffix))
-			break;
-	if (i == sizeof(volatile_texts) / sizeof(*volatile_texts) ||
-	    (!strcmp(file, "cgroup.pressure")))
+	if (row < 0)
 		say_escaped(answer, text, size);
-	else if (volatile_texts[i].how == PIDS)
+	else if (volatile_texts[row].how == PIDS)
 		say_pids(driver, text, size);
-	else if (volatile_texts[i].how == NUMBERS)
+	else if (volatile_texts[row].how == NUMBERS)
 		say_without_numbers(answer, text, size);
-	else if (volatile_texts[i].how == DYING)
+	else if (volatile_texts[row].how == DYING)
 		say_without_dying(answer, text, size);
 	else
 		say(answer, "#");
