@@ -50,6 +50,7 @@ LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(adds
 LIBS = $(addprefix $(BUILD)/,libctlfs-emul.a $(LIB_SONAME))
 
 .PHONY: all run test test-vm bench lint asan tsan install clean help tests packages fuzz fuzzers
+.PHONY: conform kselftest
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -103,12 +104,20 @@ $(BUILD)/bench/%: tests/bench/%.c
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(FUSE_LIBS)
 
+$(BUILD)/conform/driver: $(wildcard tests/conform/*.c) tests/conform/conform.h
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.c,$^)
+
+$(BUILD)/kselftest/shim.so: tests/kselftest/shim.c
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
+
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libcore.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itests/fuzz -Isrc \
 		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(FUSE_LIBS)
 
-tests: $(TESTS)
+tests: $(TESTS) $(BUILD)/conform/driver
 
 # Each goal that needs packages makes them first and then calls make again, so that pkg-config is
 # asked after they are there.
@@ -129,6 +138,17 @@ test-vm: ## only the tests on a real kernel in a virtual machine
 	tests/run vm
 
 benches: $(BENCH)
+
+conform: ## the emulator beside the kernel: SEEDS="1 2 3" OPS=10000 KERNEL=6.12
+	.ci/install-packages build test vm
+	$(MAKE) all $(BUILD)/conform/driver
+	python3 -B tests/conform run $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OPS),--ops $(OPS)) \
+		$(if $(KERNEL),--kernel $(KERNEL))
+
+kselftest: ## the kernel's own tests: the emulator beside the kernel (ARGS=--again)
+	.ci/install-packages build test vm
+	$(MAKE) all $(BUILD)/kselftest/shim.so
+	python3 -B tests/kselftest $(ARGS)
 
 bench: ## measure against a null FUSE file system, native files and LXCFS; the library
 	.ci/install-packages build bench

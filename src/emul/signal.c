@@ -50,16 +50,17 @@ static int visit_freeze(struct member *m, void *data)
 }
 
 /* The time counts from the order to freeze, as in the kernel, not from when all have stopped. */
-static void set_e_freeze(struct cgroup *cg, bool e_freeze)
+static bool set_e_freeze(struct cgroup *cg, bool e_freeze)
 {
 	uint64_t now = emul_now(cg->emul);
 
 	if (cg->e_freeze == e_freeze)
-		return;
+		return false;
 	if (!e_freeze)
 		cg->frozen_ns += now - cg->frozen_since;
 	cg->e_freeze = e_freeze;
 	cg->frozen_since = now;
+	return true;
 }
 
 uint64_t frozen_time(const struct cgroup *cg)
@@ -69,11 +70,16 @@ uint64_t frozen_time(const struct cgroup *cg)
 
 int freeze_set(struct cgroup *cg, bool freeze)
 {
+	bool applied = false;
+
 	if (cg->freeze == freeze)
 		return 0;
 	cg->freeze = freeze;
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg))
-		set_e_freeze(at, at->freeze || (at->parent && at->parent->e_freeze));
+		applied |= set_e_freeze(at, at->freeze || (at->parent && at->parent->e_freeze));
+	/* An ancestor decides: whoever waits for the change need not. */
+	if (!applied)
+		emul_notify(cg, SLOT_CORE_EVENTS);
 	members_each(cg, visit_freeze, NULL);
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg))
 		events_update(at);
