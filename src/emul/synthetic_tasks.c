@@ -318,28 +318,6 @@ static int op_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 	return r;
 }
 
-/* A script's processes live where the emulator does, with no groups but their first. */
-static int op_cgroup_ns(struct tasks *t, pid_t tid, uint64_t *ret_ns)
-{
-	struct source *s = source_of(t);
-
-	if (s->base && s->base->ops->cgroup_ns)
-		FORWARD(s, tid, cgroup_ns, tid, ret_ns);
-	*ret_ns = 0;
-	return 0;
-}
-
-static int op_groups(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *ret_n)
-{
-	struct source *s = source_of(t);
-
-	if (s->base && s->base->ops->groups)
-		FORWARD(s, tid, groups, tid, ret_groups, ret_n);
-	*ret_groups = NULL;
-	*ret_n = 0;
-	return 0;
-}
-
 /* On all of the machine's they may use more than it has: a script says what it wants anywhere. */
 static int op_set_cpus(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
 		       const struct cpulist *now)
@@ -490,8 +468,6 @@ static const struct tasks_ops synthetic_ops = {
 	.show = op_show,
 	.kill = op_kill,
 	.set_cpus = op_set_cpus,
-	.cgroup_ns = op_cgroup_ns,
-	.groups = op_groups,
 	.on_exit = op_on_exit,
 	.watch = op_watch,
 	.unwatch = op_unwatch,
