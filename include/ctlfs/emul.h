@@ -26,7 +26,9 @@ struct emul_config {
 	uint64_t sample_ns; /* how old usage may be that is read; 0: sampled for each read */
 	bool spread; /* keep members on as many CPUs as cpu.max pays for (sched_setaffinity) */
 	/* What the machine has: words with blanks between, read by emul_new() only. NULL: none. */
-	const char *devices; /* block devices: "MAJ:MIN", "MAJ:MIN/mq" if io.cost.* may be set */
+	/* Block devices: "MAJ:MIN"; "MAJ:MIN/mq" or, if it does not rotate, "MAJ:MIN/ssd" of one
+	 * that io.cost.* may be set for. */
+	const char *devices;
 	const char *misc; /* of the misc controller: "NAME=CAPACITY" */
 	const char *rdma; /* names of devices */
 	const char *dmem; /* regions of device memory: "NAME=BYTES"; from EMUL_6_18 on */

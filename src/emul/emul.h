@@ -274,9 +274,12 @@ struct resources {
 	size_t n;
 };
 
+/* Request queues of a block device, of which io.cost.* speaks. */
+enum queue { QUEUE_NONE, QUEUE_DISK, QUEUE_SSD };
+
 struct machine {
 	uint16_t known, controllers; /* bits of enum ctrl: built in; and here, not in cgroup v1 */
-	struct resources devices; /* "MAJ:MIN"; capacity is 1 if io.cost.* may be set, else 0 */
+	struct resources devices; /* "MAJ:MIN"; capacity is an enum queue */
 	struct resources misc, rdma, dmem;
 };
 

@@ -2,7 +2,7 @@
 /*
  * io.cost.qos and io.cost.model of the root: parsed, kept and read back. A device that either was
  * written for takes io.weight. What "auto" stands for is what the kernel assumes of a rotating
- * disk.
+ * disk, or at first of one that does not rotate.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,12 +39,14 @@ static const char *const model_names[MODEL] = {
 
 /* Of one device. */
 struct io_cost {
+	const struct io_cost *presets; /* of such a device */
 	bool enable, user_qos, user_model;
 	uint32_t qos[QOS]; /* parts in a million, microseconds */
 	uint64_t model[MODEL];
 };
 
-static const struct io_cost presets = {
+static const struct io_cost rotating = {
+	.presets = &rotating,
 	.qos = { [RLAT] = 250000, [WLAT] = 250000, [MIN] = RATE_MIN, [MAX] = RATE_MAX },
 	.model = {
 		[RBPS] = 174019176,
@@ -53,6 +55,19 @@ static const struct io_cost presets = {
 		[WBPS] = 178075866,
 		[WSEQIOPS] = 42705,
 		[WRANDIOPS] = 378,
+	},
+};
+
+static const struct io_cost solid = {
+	.presets = &solid,
+	.qos = { [RLAT] = 25000, [WLAT] = 25000, [MIN] = RATE_MIN, [MAX] = RATE_MAX },
+	.model = {
+		[RBPS] = 488636629,
+		[RSEQIOPS] = 8932,
+		[RRANDIOPS] = 8518,
+		[WBPS] = 427891549,
+		[WSEQIOPS] = 28755,
+		[WRANDIOPS] = 21940,
 	},
 };
 
@@ -67,18 +82,20 @@ bool io_cost_enabled(const struct emul *e, size_t device)
 static int cost_make(struct cgroup *root, const char **text, struct io_cost **ret_cost)
 {
 	struct io_group *g;
+	uint64_t queue;
 	size_t device;
 	int error = io_device(root->emul, text, &device);
 
 	if (error)
 		return error;
-	if (!root->emul->machine.devices.list[device].capacity)
+	queue = root->emul->machine.devices.list[device].capacity;
+	if (queue == QUEUE_NONE)
 		return refuse(EOPNOTSUPP, "the device has no request queue (blk-mq)");
 	g = io_group_make(root, device);
 	if (g && !g->cost) {
 		g->cost = malloc(sizeof(*g->cost));
 		if (g->cost)
-			*g->cost = presets;
+			*g->cost = queue == QUEUE_SSD ? solid : rotating;
 	}
 	if (!g || !g->cost)
 		return -ENOMEM;
@@ -241,7 +258,7 @@ int io_qos_write(struct emul_open *f, const struct caller *writer, char *text)
 	if (parsed.qos[MIN] > parsed.qos[MAX])
 		return refuse(EINVAL, "min is more than max");
 	if (!parsed.user_qos)
-		memcpy(parsed.qos, presets.qos, sizeof(parsed.qos));
+		memcpy(parsed.qos, parsed.presets->qos, sizeof(parsed.qos));
 	*cost = parsed;
 	return 0;
 }
@@ -288,7 +305,7 @@ int io_model_write(struct emul_open *f, const struct caller *writer, char *text)
 	if (error)
 		return error;
 	if (!parsed.user_model)
-		memcpy(parsed.model, presets.model, sizeof(parsed.model));
+		memcpy(parsed.model, parsed.presets->model, sizeof(parsed.model));
 	*cost = parsed;
 	return 0;
 }

@@ -89,12 +89,12 @@ static int parse_device(char *word, struct resource *r)
 
 	if (queue)
 		*queue++ = '\0';
-	if (sscanf(word, "%u:%u", &major, &minor) != 2 || (queue && strcmp(queue, "mq")))
+	if (sscanf(word, "%u:%u", &major, &minor) != 2 || (queue && strcmp(queue, "mq") && strcmp(queue, "ssd")))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%u:%u", major, minor);
 	if (strcmp(name, word))
 		return -EINVAL;
-	r->capacity = queue ? 1 : 0;
+	r->capacity = !queue ? QUEUE_NONE : *queue == 's' ? QUEUE_SSD : QUEUE_DISK;
 	return take_name(word, r);
 }
 

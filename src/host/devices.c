@@ -15,7 +15,7 @@
 
 struct device {
 	unsigned major, minor;
-	bool mq;
+	bool mq, ssd;
 };
 
 struct devices {
@@ -44,6 +44,11 @@ static bool look_at(int block, const char *name, struct device *ret_device)
 	buf_reset(&path);
 	buf_addf(&path, "%s/mq", name);
 	ret_device->mq = faccessat(block, buf_text(&path), F_OK, 0) == 0;
+	buf_reset(&path);
+	buf_reset(&text);
+	buf_addf(&path, "%s/queue/rotational", name);
+	ret_device->ssd = buf_readat(&text, block, buf_text(&path), 64) >= 0 &&
+			  *buf_text(&text) == '0';
 	return true;
 }
 
@@ -75,7 +80,7 @@ int host_devices(struct buf *out)
 		qsort(devices.list, devices.n, sizeof *devices.list, compare);
 	for (size_t i = 0; r == 0 && i < devices.n; i++)
 		buf_addf(out, "%u:%u%s ", devices.list[i].major, devices.list[i].minor,
-			 devices.list[i].mq ? "/mq" : "");
+			 !devices.list[i].mq ? "" : devices.list[i].ssd ? "/ssd" : "/mq");
 	free(devices.list);
 	return r == 0 ? buf_error(out) : r;
 }

@@ -162,7 +162,8 @@ class Limits(Case):
     def test_no_limits(self):
         done = run_in("--memory", "max", "--cpus", "max", "sh", "-c",
                       "cd /sys/fs/cgroup; cat memory.max cpu.max pids.max cgroup.controllers")
-        self.assertEqual("max\nmax 100000\nmax\ncpu memory pids\n", done.out, done)
+        self.assertEqual("max\nmax 100000\nmax\n"
+                         "cpuset cpu io memory hugetlb pids rdma misc\n", done.out, done)
 
     def test_cpuset(self):
         """The command and what it starts run there, and see no other CPU."""

@@ -32,7 +32,7 @@ static void setup_rich(void)
 {
 	setup((struct emul_config){
 		.version = EMUL_6_18,
-		.devices = "8:0/mq 8:16/mq 9:0",
+		.devices = "8:32/ssd 8:0/mq 8:16/mq 9:0",
 		.misc = "sev=10 gadgets=3",
 		.rdma = "mlx4_0 rxe0",
 		.dmem = "drm/card0/vram0=4294967296 drm/card0/stolen=67108864",
@@ -67,6 +67,14 @@ static void play(const char *path, const struct written *w)
 	}
 }
 
+static void assert_contains(const char *path, const char *line)
+{
+	cleanup_buf struct buf got = { 0 };
+
+	ck_assert_int_eq(do_read(path, &got), 0);
+	ck_assert_msg(strstr(buf_text(&got), line), "%s reads %s", path, buf_text(&got));
+}
+
 /* --- io ------------------------------------------------------------------------------------- */
 
 #define IO_LINE "8:0 rbps=7 wbps=max riops=max wiops=max\n"
@@ -94,7 +102,7 @@ START_TEST(io_limits)
 	/* Whatever was asked of a device, it is in io.stat from then on, also above. */
 	assert_read("p/c/io.stat", "9:0 \n8:0 \n");
 	assert_read("p/io.stat", "9:0 \n8:0 \n");
-	assert_read("io.stat", "9:0 \n8:16 \n8:0 \n");
+	assert_read("io.stat", "9:0 \n8:16 \n8:0 \n8:32 \n");
 	ck_assert_int_eq(do_write("p/io.max", "8:16 foo=1"), -EINVAL);
 	assert_read("p/io.stat", "8:16 \n9:0 \n8:0 \n");
 	assert_read("p/c/io.stat", "9:0 \n8:0 \n");
@@ -119,7 +127,7 @@ START_TEST(io_accounting)
 	assert_read("p/io.stat",
 		    "8:0 rbytes=4096 wbytes=512 rios=1 wios=2 dbytes=7 dios=1\n");
 	assert_read("io.stat", "9:0 \n8:16 \n"
-			       "8:0 rbytes=4096 wbytes=512 rios=1 wios=2 dbytes=7 dios=1\n");
+			       "8:0 rbytes=4096 wbytes=512 rios=1 wios=2 dbytes=7 dios=1\n8:32 \n");
 	emul_teardown();
 }
 END_TEST
@@ -182,6 +190,12 @@ START_TEST(io_cost)
 	ck_assert_int_eq(do_write("p/c/io.weight", "8:0 200"), -EOPNOTSUPP);
 	play("io.cost.qos", io_qos);
 	play("io.cost.model", io_model);
+	ck_assert_int_eq(do_write("io.cost.qos", "8:32 enable=1"), 0);
+	assert_contains("io.cost.qos", "8:32 enable=1 ctrl=auto rpct=0.00 rlat=25000 wpct=0.00 "
+				       "wlat=25000 min=1.00 max=10000.00\n");
+	assert_contains("io.cost.model", "8:32 ctrl=auto model=linear rbps=488636629 "
+					 "rseqiops=8932 rrandiops=8518 wbps=427891549 "
+					 "wseqiops=28755 wrandiops=21940\n");
 	play("p/c/io.weight", io_weight);
 	emul_teardown();
 }
