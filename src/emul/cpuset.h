@@ -46,7 +46,7 @@ struct cpuset {
 	struct css css;
 	struct cgroup *cg;
 	unsigned nr_subparts; /* valid partitions that take their CPUs from this one */
-	int8_t part; /* enum above */
+	int16_t part; /* enum above */
 	uint8_t error; /* enum part_error */
 	uint8_t words; /* of a mask */
 	bool exclusive; /* siblings may not overlap */

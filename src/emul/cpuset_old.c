@@ -154,7 +154,7 @@ static void step_commit(struct change *c, struct cpuset *cs, const struct step *
 	}
 	update_effective(c, parent, mask);
 	count_given(c, parent);
-	cs->part = (int8_t)step->part;
+	cs->part = (int16_t)step->part;
 }
 
 static enum part_error step_plan(struct change *c, struct cpuset *cs,
@@ -239,7 +239,7 @@ static void visit_commit(struct change *c, struct cpuset *cs, int part)
 	if (cs->nr_subparts)
 		mask_without(c, c->next, c->next, given);
 	update_effective(c, cs, c->next);
-	cs->part = (int8_t)part;
+	cs->part = (int16_t)part;
 }
 
 static bool visit(struct change *c, struct cpuset *cs, const struct cpuset *top, bool force)
@@ -386,7 +386,7 @@ void update_part_old(struct change *c, struct cpuset *cs, int part)
 	if (old_part == part)
 		return;
 	if (part && old_part < PART_MEMBER) { /* stays invalid */
-		cs->part = (int8_t)-part;
+		cs->part = (int16_t)-part;
 		return;
 	}
 	if (old_part == PART_MEMBER)
@@ -397,7 +397,7 @@ void update_part_old(struct change *c, struct cpuset *cs, int part)
 		disable(c, cs);
 	if (!error && !(old_part && part))
 		old_siblings(c, cs);
-	cs->part = (int8_t)(error ? -part : part);
+	cs->part = (int16_t)(error ? -part : part);
 	cs->error = error;
 	if (cs->cg->children)
 		old_subtree(c, cs, !cs->part);

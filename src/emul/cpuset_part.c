@@ -122,7 +122,7 @@ void part_remote_disable(struct change *c, struct cpuset *cs)
 
 	cs->remote = false;
 	give_cpus(c, c->root, cs->part, xcpus);
-	cs->part = cs->error ? (int8_t)-cs->part : PART_MEMBER;
+	cs->part = cs->error ? (int16_t)-cs->part : PART_MEMBER;
 	claim_effective(c, cs, xcpus);
 	part_reset(c, cs);
 	update_siblings(c, c->root, NULL);
@@ -287,7 +287,7 @@ static void step_commit(struct change *c, struct cpuset *cs, const struct step *
 	struct cpuset *parent = cpuset_parent(cs);
 	int old_part = cs->part;
 
-	cs->part = (int8_t)step->part;
+	cs->part = (int16_t)step->part;
 	if (old_part != step->part && !part_valid(cs))
 		cs->nr_subparts = 0;
 	if (step->give)

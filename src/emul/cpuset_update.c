@@ -44,7 +44,7 @@ static void partition_left(struct change *c, struct cpuset *cs, uint64_t *ret_ma
 			mask_without(c, ret_mask, ret_mask, theirs);
 			continue;
 		}
-		child->part = (int8_t)-child->part;
+		child->part = (int16_t)-child->part;
 		child->nr_subparts = 0;
 		cs->nr_subparts--;
 		part_notify(child, old_part);
@@ -123,7 +123,7 @@ static void visit_commit(struct change *c, struct cpuset *cs, const struct visit
 	bool asks = !mask_empty(c, cpuset_mask(cs, MASK_EXCLUSIVE));
 
 	update_effective(c, cs, c->next);
-	cs->part = (int8_t)v->part;
+	cs->part = (int16_t)v->part;
 	if (asks && cs != v->top)
 		claim_effective(c, cs, xcpus);
 	if (part_valid(cs) && !asks)
@@ -360,7 +360,7 @@ void update_part(struct change *c, struct cpuset *cs, int part)
 		part = -part;
 		part_set_exclusive(c, cs, part);
 	}
-	cs->part = (int8_t)part;
+	cs->part = (int16_t)part;
 	cs->error = error;
 	if (!part_valid(cs))
 		part_reset(c, cs);
