@@ -28,6 +28,10 @@ WRITES = (
 )
 
 
+# Reading them is EINVAL for root and EACCES for others.
+WRITE_ONLY = {"cgroup.kill", "memory.reclaim"}
+
+
 class Worker(threading.Thread):
     def __init__(self, top, seed, until):
         super().__init__(daemon=True)
@@ -51,7 +55,7 @@ class Worker(threading.Thread):
 
     def read(self):
         path = self.pick()
-        names = os.listdir(path)
+        names = sorted(set(os.listdir(path)) - WRITE_ONLY)
         if names:  # else it has just been removed
             read(os.path.join(path, self.random.choice(names)))
 
