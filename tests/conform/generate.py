@@ -7,7 +7,7 @@ would end or slow them: what that does is a matter of time, and is tested elsewh
 """
 import random
 
-EPISODE = 200  # operations
+EPISODE = 250  # operations
 
 READ_ONLY = (
     "cgroup.controllers cgroup.events cgroup.stat cpu.stat cpu.stat.local cpuset.cpus.effective "
