@@ -43,7 +43,7 @@ VERSION = $(shell sed -n 's/.*CTLFS_VERSION "\(.*\)"/\1/p' include/ctlfs/version
 LIB_MAJOR = $(firstword $(subst ., ,$(VERSION)))
 LIB_SONAME = libctlfs-emul.so.$(LIB_MAJOR)
 LIB_REST = $(VERSION:$(LIB_MAJOR).%=%)
-LIB_HEADERS = $(addprefix include/ctlfs/,buf.h emul.h export.h tasks.h tree.h why.h)
+LIB_HEADERS = $(addprefix include/ctlfs/,buf.h cpulist.h emul.h export.h tasks.h tree.h why.h)
 LIB_MAP = src/emul/ctlfs-emul.map
 LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(addsuffix /*.c,\
 	base tree host emul))))

@@ -49,6 +49,7 @@ struct task_info {
 	uint64_t start; /* when the process started, any unit: with pid it names one process ever */
 	uid_t uid; /* real user id of the process */
 	bool exited; /* no live thread is left: a zombie */
+	bool leader_exited; /* the first thread is dead, others live */
 	bool stopped; /* by a signal or a tracer */
 	bool kthread; /* a thread of the kernel */
 	bool job; /* of a shell with job control, which would take a stop for a Ctrl-Z */
@@ -65,10 +66,12 @@ struct task_sample {
 	unsigned threads; /* live ones; 0 for a zombie */
 	bool stopped; /* as in task_info */
 	uint64_t rbytes, wbytes; /* read from and written to disks so far */
+	pid_t parent;
+	uint64_t child_user_ns, child_system_ns; /* of children it has waited for, and of theirs */
 };
 
-/* One process with a valid tag that has not exited. Nonzero ends the scan with that value. */
-typedef int task_visit(void *data, pid_t pid, uint64_t start, uint64_t tag);
+/* One process with a valid tag; exited: a zombie. Nonzero ends the scan with that value. */
+typedef int task_visit(void *data, pid_t pid, uint64_t start, uint64_t tag, bool exited);
 typedef int thread_visit(void *data, pid_t tid);
 
 /* Process pid, once started at start, has exited. No lock of the source is held. */
@@ -96,6 +99,8 @@ struct tasks_ops {
 	/* CPU time of all its threads, dead ones too, to the nanosecond, and cheaply. -ESRCH.
 	 * NULL: by sample. */
 	int (*cpu_time)(struct tasks *t, pid_t pid, uint64_t *ret_ns);
+	/* Certainly has no children. NULL: never. */
+	bool (*childless)(struct tasks *t, pid_t pid);
 	/* oom_score_adj, -1000 to 1000. NULL: 0. -ESRCH. */
 	int (*oom_adj)(struct tasks *t, pid_t pid, int *ret_adj);
 	/* Visits the live threads of a process. -ESRCH. */
@@ -109,8 +114,8 @@ struct tasks_ops {
 	/* Sends sig to the process, if it is still the one that started at start. -ESRCH, -EPERM.
 	 */
 	int (*kill)(struct tasks *t, pid_t pid, uint64_t start, int sig);
-	/* Thread tid of process pid, or 0: all its threads, may run on now after was. One that is on
-	 * a part of was has chosen so, and stays on what now has of it, if anything. -ESRCH,
+	/* Thread tid of process pid, or 0: all its threads, may run on now after was. One that is
+	 * on a part of was has chosen so, and stays on what now has of it, if anything. -ESRCH,
 	 * -EPERM. */
 	int (*set_cpus)(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
 			const struct cpulist *now);
@@ -126,6 +131,14 @@ struct tasks_ops {
 	void (*settle)(struct tasks *t);
 
 	void (*destroy)(struct tasks *t);
+
+	/* The following may be NULL: nothing of the kind is known. */
+
+	/* A number of the task's cgroup namespace, 0: the one of the emulator itself. Numbers of
+	 * namespaces that are gone are used again. -ESRCH, -EACCES. */
+	int (*cgroup_ns)(struct tasks *t, pid_t tid, uint64_t *ret_ns);
+	/* The task's supplementary groups, newly allocated. -ESRCH, -ENOMEM. */
+	int (*groups)(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *ret_n);
 };
 
 struct tasks {

@@ -67,7 +67,8 @@ struct tree_xattr_ops {
 
 struct tree_ops {
 	/* Attributes of node, or of its entry name unless NULL; ".." is the parent (the root's is
-	 * itself). st_ino is the node's number. -ENOENT, -ENOTDIR, -ENODEV. */
+	 * itself); "" is node itself also if it was removed and not forgotten. st_ino is the node's
+	 * number. -ENOENT, -ENOTDIR, -ENODEV. */
 	int (*stat)(struct tree *t, uint64_t node, const char *name, struct stat *ret_stat);
 	/* Sets what valid names (TREE_SET_*) from *attr: chmod(2), chown(2), utimensat(2). */
 	int (*setattr)(struct tree *t, const struct caller *who, uint64_t node,
@@ -121,7 +122,7 @@ struct tree {
 	bool exclusive;
 	/* Set by a front end that calls forget() for each directory that rmdir() removed on behalf
 	 * of somebody else than TREE_SELF, some time later: as kernfs remembers what is open,
-	 * stat(), setattr() and xattrs of it and of its files work until then, and it lists
+	 * stat(""), setattr() and xattrs of it and of its files work until then, and it lists
 	 * nothing. */
 	bool forgets;
 	/* Called, possibly from a thread of the backend and with its locks held, when the content

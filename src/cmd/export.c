@@ -68,7 +68,7 @@ static int choose(const char *from, struct buf *out)
 	if (mounts_choose(NULL, &mount) == 0)
 		return tree_of(mount, out);
 	if (kernel_mountpoint(out) < 0)
-		return refuse(ENOENT, "neither one ctlfs nor a cgroup2 is mounted: expected --from");
+		return refuse(ENOENT, "neither one ctlfs nor cgroup2 is mounted: expected --from");
 	why_take();
 	return 0;
 }
@@ -91,7 +91,8 @@ int cmd_export(int argc, char **argv)
 		return complain(r);
 	r = tree_walk(tree, "cgroup.controllers", &node);
 	if (r < 0)
-		r = refuse(-r, "%s: not a directory of a cgroup v2 tree", buf_text(&from));
+		r = refuse(-r, "%s: not a directory of a cgroup v2 tree",
+			   buf_text(&from));
 	if (r == 0)
 		r = tree_export(tree, operands.v[0]);
 	tree_destroy(tree);

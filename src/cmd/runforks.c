@@ -3,8 +3,8 @@
  * Answers for the forks of the container, by the emulator's pids.max: a thread of the daemon.
  *
  * A fork that was allowed happens a moment later. Until then it is pending: it takes a place that
- * cannot be seen yet. Who waits for what else than the answer, or asks again, has done it; whether
- * one that runs has cannot be told, so after a while it is taken for done. Only where the last
+ * cannot be seen yet. Who waits for what else than the answer, or asks again, has done it; one that
+ * runs has done it once it has had the CPU for a while. Only where the last
  * places are concerned a question waits for the pending ones, so that none of them counts twice.
  *
  * When the daemon ends, forks fail with ENOSYS until the container ends, which is at once.
@@ -30,12 +30,14 @@
 #include "run.h"
 
 #define PENDING_MAX 64
-#define PENDING_NS (100 * 1000000ULL)
+#define PENDING_NS (2000 * 1000000ULL) /* then it is taken for done, whatever it does */
+#define FORK_NS (10 * 1000000ULL) /* of CPU time: more than any fork takes */
 #define RETRY_US 200
 
 struct pending {
 	pid_t tid;
 	uint64_t since;
+	uint64_t ran; /* its CPU time when it was first looked at, plus 1; 0: it was not */
 };
 
 struct forks {
@@ -66,14 +68,35 @@ static char state_of(pid_t tid)
 	return after && after[1] ? after[2] : 0;
 }
 
-static bool is_done(const struct pending *p, pid_t asking, uint64_t now)
+/* Nanoseconds on a CPU; 0 if the kernel does not tell. */
+static uint64_t cpu_time_of(pid_t tid)
+{
+	cleanup_buf struct buf text = { 0 };
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/%d/schedstat", (int)tid);
+	if (buf_readat(&text, AT_FDCWD, path, 4096) < 0)
+		return 0;
+	return strtoull(buf_text(&text), NULL, 10);
+}
+
+static bool has_run(struct pending *p)
+{
+	uint64_t ran = cpu_time_of(p->tid);
+
+	if (!p->ran)
+		p->ran = ran + 1;
+	return ran + 1 > p->ran + FORK_NS;
+}
+
+static bool is_done(struct pending *p, pid_t asking, uint64_t now)
 {
 	char state;
 
 	if (p->tid == asking || now - p->since > PENDING_NS)
 		return true;
 	state = state_of(p->tid);
-	return state != 'R' && state != 'D';
+	return (state != 'R' && state != 'D') || has_run(p);
 }
 
 static void prune(struct forks *f, pid_t asking)
@@ -141,7 +164,8 @@ static void answer(struct forks *f)
 	else
 		f->reply->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	if (ioctl(f->end, SECCOMP_IOCTL_NOTIF_SEND, f->reply) == 0 && r == 0)
-		f->pending[f->n_pending++] = (struct pending){ tid, monotonic_ns() };
+		f->pending[f->n_pending++] =
+			(struct pending){ .tid = tid, .since = monotonic_ns() };
 }
 
 /* --- the thread --- */

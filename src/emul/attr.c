@@ -122,15 +122,3 @@ void node_drop(struct cgroup *cg, unsigned first, unsigned end)
 	attr_drop(cg, first, end);
 	xattr_drop(cg, first, end);
 }
-
-/* Groups other than the caller's first are not known here: their bits do not count. */
-bool attr_may_write(const struct stat *st, const struct caller *who)
-{
-	if (who->uid == 0)
-		return true;
-	if (who->uid == st->st_uid)
-		return st->st_mode & S_IWUSR;
-	if (who->gid == st->st_gid)
-		return st->st_mode & S_IWGRP;
-	return st->st_mode & S_IWOTH;
-}

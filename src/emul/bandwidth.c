@@ -35,6 +35,7 @@ struct bandwidth {
 	uint64_t used; /* charged since the last look */
 	uint64_t began; /* the span */
 	uint64_t looked;
+	uint64_t births; /* of the task source when it last looked for them */
 	uint64_t pace; /* CPUs that were used between the last looks, in 1024ths */
 	uint64_t probe; /* time between looks while nobody runs; 0: somebody does */
 	bool ran; /* in this span */
@@ -64,14 +65,8 @@ static struct bandwidth *bandwidth_of(const struct cgroup *cg)
 
 /* --- what is used --- */
 
-void bandwidth_ran(struct member *m, uint64_t total_ns)
+void bandwidth_charge(struct member *m, uint64_t ran)
 {
-	uint64_t ran;
-
-	if (total_ns <= m->ran_ns)
-		return;
-	ran = total_ns - m->ran_ns;
-	m->ran_ns = total_ns;
 	m->ran_little += ran;
 	if (m->ran_little >= RAN_MIN) {
 		m->ran_little = 0;
@@ -81,6 +76,22 @@ void bandwidth_ran(struct member *m, uint64_t total_ns)
 		if (bandwidth_of(cg))
 			bandwidth_of(cg)->used += ran;
 	}
+}
+
+void bandwidth_ran(struct member *m, uint64_t total_ns)
+{
+	if (total_ns <= m->ran_ns)
+		return;
+	bandwidth_charge(m, total_ns - m->ran_ns);
+	m->ran_ns = total_ns;
+}
+
+/* Also what children used that it has waited for. */
+static int sample_at(struct member *m, void *data)
+{
+	(void)data;
+	usage_sample(m);
+	return 0;
 }
 
 static int look_at(struct member *m, void *data)
@@ -263,13 +274,25 @@ static uint64_t next_look(const struct bandwidth *b, const struct span *span, ui
 	return due < end ? due : end;
 }
 
+/* Where processes were born some may have ended, too. */
+static void look_for_births(struct bandwidth *b)
+{
+	struct emul *e = b->cg->emul;
+
+	if (e->fresh != e->moment)
+		members_refresh(e, false);
+	if (b->births != e->births)
+		members_each(b->cg, sample_at, NULL);
+	b->births = e->births;
+}
+
 static void bandwidth_fire(struct emul *e, struct timer *t, uint64_t now)
 {
 	struct bandwidth *b = (struct bandwidth *)t; /* its first member */
 	struct span span = span_of(cpu_of(b->cg));
 
-	if (now >= b->began + span.length && e->fresh != e->moment)
-		members_refresh(e, false);
+	if (now >= b->began + span.length)
+		look_for_births(b);
 	if (!b->cg->populated)
 		return;
 	look(b, now);

@@ -47,6 +47,9 @@ static inline struct emul *emul_of(struct tree *t)
 	return (struct emul *)t; /* its first member */
 }
 
+/* The cgroup of a thread by its process's tag, NULL if it is no member. */
+struct cgroup *emul_locate(struct emul *e, pid_t tid);
+
 /* --- notify.c --- */
 
 void notices_free(struct emul *e);
@@ -84,7 +87,6 @@ int attr_set(struct cgroup *cg, unsigned slot, const struct row_ref *row, const 
 	     unsigned valid);
 /* Forgets what was set, xattrs too, of slots [first, end). */
 void node_drop(struct cgroup *cg, unsigned first, unsigned end);
-bool attr_may_write(const struct stat *st, const struct caller *who);
 
 /* --- xattr.c: as tree_xattr_ops --- */
 
@@ -95,7 +97,22 @@ void xattr_drop(struct cgroup *cg, unsigned first, unsigned end); /* of slots [f
 
 /* --- file.c --- */
 
-int file_open(struct emul *e, const struct caller *who, uint64_t node, struct tree_file **ret_file);
+int file_open(struct emul *e, const struct caller *who, uint64_t node, int flags,
+	      struct tree_file **ret_file);
+
+/* --- opener.c --- */
+
+/* Fills what f keeps of who opens it with flags; opener_exit() also after a failure. */
+int opener_init(struct emul_open *f, const struct caller *who, int flags);
+void opener_exit(struct emul_open *f);
+/* By the mode of another file than f; uid 0 may do anything. */
+bool opener_may_write(const struct emul_open *f, const struct stat *st);
+/* What a cgroup namespace forbids: writing to its root's own limits (-EPERM), and moving across its
+ * border (-ENOENT). */
+int opener_check_file(const struct emul_open *f);
+int opener_check_move(const struct emul_open *f, const struct cgroup *from,
+		      const struct cgroup *to);
+void namespaces_free(struct emul *e);
 
 /* --- control.c --- */
 
@@ -140,6 +157,7 @@ struct member {
 	uint64_t sample; /* the last one it was part of */
 	struct task_sample last; /* already in usage of cg and its ancestors */
 	unsigned n_placed; /* of its threads that are in other cgroups */
+	bool leader_away; /* its first thread is dead and was left in another cgroup, or outside */
 	bool watched; /* the task source tells when it exits */
 	bool stopped; /* kept stopped: by us, or it was found so */
 	bool cont; /* by us: to be continued when nothing keeps it stopped */
@@ -148,6 +166,11 @@ struct member {
 	uint64_t ran_ns; /* CPU time that was charged to quotas */
 	uint64_t ran_little, ran_at; /* since it last ran for a while, and when that was */
 	uint64_t grew_at; /* when a sample last saw more memory */
+	pid_t parent; /* as last sampled, 0: not known */
+	bool reaps; /* what it waits for are members only */
+	uint64_t child_base; /* CPU time of children that it had waited for when it came */
+	uint64_t seen_below; /* ... that was counted for those of its children that are gone */
+	uint64_t reaped_ns; /* ... that nobody had seen, and was counted when it waited for them */
 	bool oom_killed; /* for want of memory, at oom_at */
 	bool oom_refused; /* it could not be killed */
 	uint64_t oom_at;
@@ -159,6 +182,7 @@ struct found {
 	struct found_task {
 		pid_t pid;
 		uint64_t start, tag;
+		bool exited;
 	} *tasks;
 	size_t n, cap;
 };
@@ -199,6 +223,14 @@ void usage_leave(struct member *m, struct cgroup *cg); /* ... no more; CPU time 
 void usage_threads(struct cgroup *cg, int threads); /* threads placed in or out */
 void usage_add(struct cgroup *cg, const struct usage *d); /* to cg and its ancestors */
 
+/* --- reaped.c --- */
+
+/* m comes, with base as for member_add(); m goes. */
+void reaped_join(struct member *m, const struct task_sample *base);
+void reaped_leave(struct member *m);
+/* Adds to d what children that m waited for had used without being seen; how much that is. */
+uint64_t reaped_sample(struct member *m, const struct task_sample *s, struct usage *d);
+
 /* --- threads.c --- */
 
 /* A thread whose cgroup is not its process's. */
@@ -228,6 +260,18 @@ void process_move(struct member *m, struct cgroup *to); /* its threads elsewhere
 void threads_drop(struct member *m); /* all its threads are with the process again */
 void threads_prune(struct emul *e); /* forgets threads that have ended */
 
+/* --- dead.c --- */
+
+/* Where a process ended, or its first thread did and was left; NULL: it is not known. */
+struct cgroup *dead_cgroup(const struct emul *e, pid_t pid, uint64_t start);
+void dead_prune(struct emul *e); /* those that were reaped */
+void dead_free(struct emul *e);
+/* m is about to move: its first thread stays if it is dead. */
+void dead_leave(struct member *m);
+void dead_add(struct cgroup *cg, pid_t pid, uint64_t start); /* a zombie that was found */
+void dead_note(struct member *m); /* m is about to be removed: it may be a zombie */
+void dead_list(const struct cgroup *cg, struct pid_list *list); /* first threads that were left */
+
 /* --- migrate.c --- */
 
 int migrate_write_procs(struct emul_open *f, const struct caller *who, char *text);
@@ -255,6 +299,7 @@ void member_left(struct member *m); /* its cgroup's limits hold it no more */
 
 /* m's CPU time so far is total: what is new is charged to the quotas above it. */
 void bandwidth_ran(struct member *m, uint64_t total_ns);
+void bandwidth_charge(struct member *m, uint64_t ran_ns); /* so much more */
 int kill_all(struct cgroup *cg);
 
 #endif

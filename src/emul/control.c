@@ -75,7 +75,7 @@ static void css_free(struct cgroup *cg, int ctrl)
 {
 	const struct controller *c = emul_controllers[ctrl];
 
-	for (size_t i = 0; cg->attrs && i < emul_n_tables; i++) {
+	for (size_t i = 0; (cg->attrs || cg->xattrs) && i < emul_n_tables; i++) {
 		const struct emul_table *table = &emul_tables[i];
 		unsigned n = 0;
 

@@ -54,8 +54,11 @@ static int show_procs(struct emul_open *f, const struct caller *reader, struct b
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg)) {
 		if (at != cg && (!cg->nr_threaded_children || type_domain(at) != cg))
 			continue;
-		for (const struct member *m = at->first; m; m = m->next)
-			add_pid(&list, m->pid);
+		for (const struct member *m = at->first; m; m = m->next) {
+			if (!m->leader_away)
+				add_pid(&list, m->pid);
+		}
+		dead_list(at, &list);
 		if (!cg->nr_threaded_children)
 			break;
 	}
@@ -160,6 +163,7 @@ static int show_stat(struct emul_open *f, const struct caller *reader, struct bu
 	bool subsys = !emul_is(cg->emul, EMUL_6_1);
 
 	(void)reader;
+	dead_prune(cg->emul);
 	buf_addf(out, "nr_descendants %u\n", cg->nr_descendants);
 	for (int i = 0; subsys && i < CTRL_COUNT; i++) {
 		if (emul_has(cg->emul, i))

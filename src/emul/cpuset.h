@@ -57,6 +57,9 @@ struct cpuset {
 	uint64_t masks[]; /* one after the other */
 };
 
+_Static_assert(sizeof(struct cpuset) + MASKS * sizeof(uint64_t) <= 100,
+	       "there are many cgroups, on machines with few CPUs");
+
 static inline struct cpuset *cpuset_of(const struct cgroup *cg)
 {
 	return (struct cpuset *)cgroup_css(cg, CTRL_CPUSET);
@@ -204,7 +207,7 @@ void claim_effective(const struct change *c, struct cpuset *cs, uint64_t *ret_xc
 /* The same for what is to be; the number of siblings that have some of it. */
 unsigned claim_trial(const struct change *c, struct cpuset *cs, struct trial *trial);
 bool claim_disjoint(const struct change *c, struct cpuset *a, struct cpuset *b);
-/* Whether the tree stays sound with cs like trial. -ENOSPC, -EBUSY, -EINVAL; says nothing of why. */
+/* Whether the tree stays sound with cs like trial. -ENOSPC, -EBUSY, -EINVAL, without a reason. */
 int claim_check(const struct change *c, struct cpuset *cs, const struct trial *trial);
 void claim_now(const struct change *c, struct cpuset *cs, struct trial *ret_trial);
 bool claim_starves(const struct change *c, struct cpuset *cs, const uint64_t *xcpus);
@@ -215,8 +218,8 @@ bool cpuset_part_populated(struct cpuset *cs, const struct cpuset *except);
 
 enum part_command { PART_ENABLE, PART_DISABLE, PART_UPDATE, PART_INVALIDATE };
 
-/* A partition and the one it takes CPUs from. part: what to be when enabled. mask: its CPUs to be,
- * NULL: as they are. An enum part_error if it was not enabled. */
+/* A partition and the one it takes CPUs from. part: what to be when enabled. mask: its CPUs to
+ * be, NULL: as they are. An enum part_error if it was not enabled. */
 struct part_request {
 	enum part_command command;
 	int part;

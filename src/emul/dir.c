@@ -279,7 +279,7 @@ int cgroup_rmdir(struct cgroup *cg, const struct caller *who)
 	if (cg->children)
 		return refuse(EBUSY, "the cgroup has %u children", HASH_COUNT(cg->children));
 	inject_forget(cg);
-	if (cg->pins) /* dying until nobody has a file of it open */
+	if (cg->pins) /* dying until nothing that died in it is left */
 		control_dying(cg, 1);
 	control_exit(cg);
 	psi_remove(cg);

@@ -71,11 +71,12 @@ static int write_line(struct cgroup *cg, enum limit limit, char *line)
 	i = resource_find(&cg->emul->machine.dmem, region);
 	if (i < 0)
 		return refuse(EINVAL, "there is no region \"%.64s\"", region);
-	rest = value;
-	if (strcmp(value, "max"))
+	if (strcmp(value, "max")) {
+		rest = value;
 		bytes = parse_memparse(&rest);
-	if (rest != value + strlen(value) && strcmp(value, "max"))
-		return refuse(EINVAL, "the limit is neither \"max\" nor a number of bytes");
+		if (*rest)
+			return refuse(EINVAL, "neither \"max\" nor a number of bytes");
+	}
 	limits = limits_make(cg);
 	if (!limits)
 		return -ENOMEM;

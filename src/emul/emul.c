@@ -64,6 +64,7 @@ int emul_enter(struct emul *e, bool members)
 	}
 	if (e->placed)
 		threads_prune(e);
+	dead_prune(e);
 	return 0;
 }
 
@@ -139,13 +140,13 @@ static int stat_locked(struct emul *e, uint64_t node, const char *name, struct s
 	int r = find_node(e, node, &cg, &row);
 
 	if (r < 0)
-		return name ? -ENOENT : r;
-	if (!name) {
+		return name && *name ? -ENOENT : r;
+	if (cg->dead && (!name || *name))
+		return name ? -ENOENT : -ENODEV;
+	if (!name || !*name) {
 		attr_stat(cg, row.slot, row.slot ? &row : NULL, ret_stat);
 		return 0;
 	}
-	if (cg->dead)
-		return -ENOENT;
 	if (row.slot && strcmp(name, ".."))
 		return -ENOTDIR;
 	if (row.slot) {
@@ -367,10 +368,8 @@ static int op_open(struct tree *t, const struct caller *who, uint64_t node, int 
 	struct emul *e = emul_of(t);
 	int r;
 
-	(void)flags; /* modes are the front end's; a row that cannot be read or written says EINVAL
-		      */
 	emul_enter(e, false);
-	r = file_open(e, who, node, ret_file);
+	r = file_open(e, who, node, flags, ret_file);
 	emul_leave(e);
 	return r;
 }
@@ -385,6 +384,14 @@ static struct cgroup *locate_locked(struct emul *e, pid_t pid, uint64_t tag)
 	if (p)
 		return p->cg;
 	return task_tag_instance(tag) == e->instance ? cgroup_by_id(e, task_tag_number(tag)) : NULL;
+}
+
+struct cgroup *emul_locate(struct emul *e, pid_t tid)
+{
+	struct tasks *t = e->config.tasks;
+	uint64_t tag;
+
+	return tid && t->ops->get_tag(t, tid, &tag) == 0 ? locate_locked(e, tid, tag) : NULL;
 }
 
 static int op_locate(struct tree *t, pid_t pid, uint64_t *ret_dir)
@@ -437,6 +444,8 @@ static void op_destroy(struct tree *t)
 	ticker_stop(e);
 	e->config.tasks->ops->on_exit(e->config.tasks, NULL, NULL);
 	members_free(e);
+	dead_free(e);
+	namespaces_free(e);
 	cgroup_free_all(e);
 	notices_free(e);
 	fault_clear(e);
@@ -498,6 +507,9 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 	e->tree.exclusive = true;
 	e->config = *config;
 	e->instance = new_instance();
+	/* Texts are the caller's, and only machine_new()'s to read. */
+	e->config.devices = e->config.misc = e->config.rdma = e->config.dmem = NULL;
+	e->config.controllers = NULL;
 	r = inject_new(e, config->tasks, &e->inject, &e->config.tasks);
 	if (r < 0)
 		return r;

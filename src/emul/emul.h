@@ -145,6 +145,10 @@ struct emul_open {
 	enum ctrl ctrl;
 	uint64_t css_serial; /* which life of the controller, or of pressure, it was opened in */
 	struct caller opener;
+	/* Only if opened for writing; opener.c. */
+	struct cgroup *ns_root; /* of the opener's cgroup namespace, a reference; NULL: sees all */
+	gid_t *groups; /* supplementary ones if they may matter */
+	size_t n_groups;
 	void *priv; /* the row's own */
 };
 
@@ -199,6 +203,8 @@ struct node_attr; /* attr.c: what chmod, chown and utimens set */
 struct xattr; /* xattr.c */
 struct member; /* members.c */
 struct placed;
+struct dead;
+struct cgroup_ns;
 struct notice; /* notify.c */
 struct psi; /* psi.h */
 
@@ -294,6 +300,10 @@ struct emul {
 	struct cgroup *gone; /* likewise, removed ones that the front end knows */
 	struct member *members; /* uthash on pid */
 	struct placed *placed; /* uthash on tid */
+	struct dead *dead; /* dead.c, uthash on pid: what ended, not reaped when last looked at */
+	unsigned n_dead, dead_enough;
+	uint64_t dead_next_ns; /* many are looked at not before */
+	struct cgroup_ns *namespaces; /* opener.c */
 	unsigned n_members;
 	unsigned n_unwatched; /* members whose exit nobody tells us of */
 	uint64_t births; /* the task source's number when members were last complete */
@@ -307,6 +317,7 @@ struct emul {
 	uint64_t sample; /* counts samplings: a member is sampled once in each */
 	uint64_t sampled_ns, sampled_moves; /* when that began, and moves then */
 	uint64_t fresh; /* the last one for which members were brought up to date */
+	uint64_t reaped_by_nobody; /* ns counted for processes of which no reaper is known */
 	uint64_t kills; /* counts writes to cgroup.kill */
 	struct cpulist cpus; /* the machine's: all below n_cpus, unless some are offline */
 	unsigned n_cpus, cpu_words;

@@ -129,6 +129,8 @@ static int file_write(struct tree_file *file, const struct caller *writer, char 
 		return r;
 	r = check_alive(f);
 	if (r == 0)
+		r = opener_check_file(f);
+	if (r == 0)
 		r = fault_check(e, FAULT_WRITE, f->cg, f->row->name);
 	if (r == 0)
 		r = f->row->write ? f->row->write(f, writer, text) : write_slot(f, text);
@@ -160,6 +162,7 @@ static void file_close(struct tree_file *file)
 	emul_enter(e, false);
 	if (f->row->release)
 		f->row->release(f);
+	opener_exit(f);
 	cgroup_put(f->cg);
 	emul_leave(e);
 	free(f);
@@ -172,7 +175,8 @@ static const struct tree_file_ops file_ops = {
 	.close = file_close,
 };
 
-int file_open(struct emul *e, const struct caller *who, uint64_t node, struct tree_file **ret_file)
+int file_open(struct emul *e, const struct caller *who, uint64_t node, int flags,
+	      struct tree_file **ret_file)
 {
 	cleanup_free struct emul_open *f = calloc(1, sizeof *f);
 	struct cgroup *cg;
@@ -195,15 +199,17 @@ int file_open(struct emul *e, const struct caller *who, uint64_t node, struct tr
 		.ctrl = row.ctrl,
 		.css_serial = row.ctrl == CTRL_NONE ? cg->pressure_lives :
 						      cg->css[row.ctrl]->serial,
-		.opener = *who,
 	};
 	r = fault_check(e, FAULT_OPEN, cg, row.row->name);
 	if (r < 0)
 		return r;
-	r = row.row->open ? row.row->open(f) : 0;
+	r = opener_init(f, who, flags);
+	if (r == 0)
+		r = row.row->open ? row.row->open(f) : 0;
 	if (r < 0) {
 		if (row.row->release)
 			row.row->release(f);
+		opener_exit(f);
 		return r;
 	}
 	cgroup_get(cg);

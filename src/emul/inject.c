@@ -390,8 +390,8 @@ int emul_inject_show(struct tree *t, struct buf *out)
 {
 	struct emul *e = emul_of(t);
 	struct inject *in = e->inject;
-	unsigned first = in->n_failed > INJECT_FAILED ? in->n_failed - INJECT_FAILED : 0;
 	const struct pending *p;
+	unsigned first;
 	int r;
 
 	guard_mutex(&in->lock);
@@ -407,6 +407,7 @@ int emul_inject_show(struct tree *t, struct buf *out)
 		show_seconds(p->due > now ? p->due - now : 0, out);
 		buf_addf(out, "s: %s\n", p->text);
 	}
+	first = in->n_failed > INJECT_FAILED ? in->n_failed - INJECT_FAILED : 0;
 	for (unsigned i = first; i < in->n_failed; i++)
 		buf_addf(out, "failed: %s\n", in->failed[i % INJECT_FAILED] ?: "");
 	return buf_error(out);

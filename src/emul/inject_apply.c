@@ -197,6 +197,37 @@ static int apply_usage(struct inject *in, const struct inject_line *l)
 	return r;
 }
 
+static int count_io(struct cgroup *cg, const struct inject_line *l)
+{
+	struct io_stats more = { 0 };
+	uint64_t *const fields[] = {
+		[IO_RBYTES] = &more.rbytes, [IO_WBYTES] = &more.wbytes,
+		[IO_DBYTES] = &more.dbytes, [IO_RIOS] = &more.rios,
+		[IO_WIOS] = &more.wios,	    [IO_DIOS] = &more.dios,
+	};
+	int r;
+
+	for (unsigned i = 0; i < l->n_changes; i++)
+		*fields[l->changes[i].key] = l->changes[i].amount;
+	r = io_account(cg, l->major, l->minor, &more);
+	return r == -ENODEV ? refuse(ENODEV, "the machine has no block device %u:%u", l->major,
+				     l->minor) :
+			      r;
+}
+
+static int apply_io(struct inject *in, const struct inject_line *l)
+{
+	struct cgroup *cg;
+	int r = enter_at(in->emul, l->path, &cg);
+
+	if (r < 0)
+		return r;
+	r = cgroup_css(cg, CTRL_IO) ? count_io(cg, l) :
+				      refuse(EINVAL, "%s does not have the io controller", l->path);
+	emul_leave(in->emul);
+	return r;
+}
+
 /* --- events and pressure -------------------------------------------------------------------- */
 
 static int raise_event(struct cgroup *cg, const struct inject_line *l)
@@ -211,7 +242,9 @@ static int raise_event(struct cgroup *cg, const struct inject_line *l)
 		[EVENT_SWAP_MAX] = SWAP_MAX,
 		[EVENT_SWAP_FAIL] = SWAP_FAIL,
 	};
-	enum ctrl ctrl = l->event == EVENT_PIDS_MAX ? CTRL_PIDS : CTRL_MEMORY;
+	enum ctrl ctrl = l->event == EVENT_PIDS_MAX   ? CTRL_PIDS :
+			 l->event >= EVENT_HUGETLB_2M ? CTRL_HUGETLB :
+							CTRL_MEMORY;
 
 	if (cgroup_is_root(cg))
 		return refuse(EINVAL, "the root has no limits, and so no events");
@@ -220,6 +253,8 @@ static int raise_event(struct cgroup *cg, const struct inject_line *l)
 			      emul_ctrl_names[ctrl]);
 	if (l->event == EVENT_PIDS_MAX)
 		pids_event(cg, l->count);
+	else if (l->event >= EVENT_HUGETLB_2M)
+		hugetlb_event(cg, l->event - EVENT_HUGETLB_2M, l->count);
 	else if (l->event >= EVENT_SWAP_HIGH)
 		swap_event(cg, swap[l->event], l->count);
 	else
@@ -525,7 +560,8 @@ static int apply_write(struct inject *in, const struct inject_line *l)
 int inject_apply(struct inject *in, const struct inject_line *l)
 {
 	static int (*const apply[])(struct inject *in, const struct inject_line *l) = {
-		[INJECT_USAGE] = apply_usage, [INJECT_EVENT] = apply_event,
+		[INJECT_USAGE] = apply_usage, [INJECT_IO] = apply_io,
+		[INJECT_EVENT] = apply_event,
 		[INJECT_PRESSURE] = apply_pressure, [INJECT_FAIL] = apply_fail,
 		[INJECT_ADD] = apply_add, [INJECT_SET] = apply_set,
 		[INJECT_FORK] = apply_fork, [INJECT_EXIT] = apply_exit,

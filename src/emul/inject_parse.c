@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 
 #define BLANKS " \t\r"
 #define NAME_MOST 63
+#define ADVANCE_MOST (86400 * 1000000000ULL)
 #define ERRNO_MOST 133 /* EHWPOISON */
 
 /* --- words ---------------------------------------------------------------------------------- */
@@ -152,6 +154,27 @@ static int parse_usage(struct parser *p)
 	return r;
 }
 
+static int parse_io(struct parser *p)
+{
+	struct inject_line *l = p->line;
+	int r = take_path(p, "the cgroup"), end = 0;
+	const char *word;
+
+	if (r < 0)
+		return r;
+	word = next_word(p);
+	if (!word || sscanf(word, "%4u:%7u%n", &l->major, &l->minor, &end) != 2 || word[end])
+		return refuse(EINVAL, "\"%.64s\" is no device such as 8:0", word ? word : "");
+	r = take_changes(p, &inject_io_keys);
+	for (unsigned i = 0; r == 0 && i < l->n_changes; i++) {
+		if (l->changes[i].sign != '+')
+			r = refuse(EINVAL, "io.stat only counts: rbytes=+1M, rios=+3 ...");
+	}
+	if (r == 0 && !l->n_changes)
+		r = refuse(EINVAL, "nothing to count: rbytes=+1M, rios=+3 ...");
+	return r;
+}
+
 static int parse_event(struct parser *p)
 {
 	static const char *const names[] = {
@@ -164,6 +187,8 @@ static int parse_event(struct parser *p)
 		[EVENT_SWAP_HIGH] = "swap.high",
 		[EVENT_SWAP_MAX] = "swap.max",
 		[EVENT_SWAP_FAIL] = "swap.fail",
+		[EVENT_HUGETLB_2M] = "hugetlb.2MB.max",
+		[EVENT_HUGETLB_1G] = "hugetlb.1GB.max",
 		[EVENT_PIDS_MAX] = "pids.max",
 	};
 	struct inject_line *l = p->line;
@@ -382,6 +407,9 @@ static int parse_advance(struct parser *p)
 {
 	int r = take_time(p, "advance", &p->line->ns);
 
+	/* Each moment on the way is played: the next one need not wait for ever. */
+	if (r == 0 && p->line->ns > ADVANCE_MOST)
+		r = refuse(EINVAL, "time is advanced by a day (86400s) at most");
 	return r < 0 ? r : no_more(p);
 }
 
@@ -401,6 +429,7 @@ static const struct command {
 	int (*parse)(struct parser *p);
 } commands[] = {
 	{ "usage", INJECT_USAGE, parse_usage },
+	{ "io", INJECT_IO, parse_io },
 	{ "event", INJECT_EVENT, parse_event },
 	{ "pressure", INJECT_PRESSURE, parse_pressure },
 	{ "fail", INJECT_FAIL, parse_fail },
@@ -424,8 +453,8 @@ static int parse_command(struct parser *p, const char *word)
 		return commands[i].parse(p);
 	}
 	return refuse(EINVAL,
-		      "\"%.64s\" is not usage, event, pressure, fail, add, set, fork, exit, mkdir, "
-		      "rmdir, write, advance or time",
+		      "\"%.64s\" is not usage, io, event, pressure, fail, add, set, fork, exit, "
+		      "mkdir, rmdir, write, advance or time",
 		      word);
 }
 

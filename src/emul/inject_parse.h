@@ -16,6 +16,7 @@
 enum inject_verb {
 	INJECT_NOTHING, /* blank, or a comment */
 	INJECT_USAGE,
+	INJECT_IO,
 	INJECT_EVENT,
 	INJECT_PRESSURE,
 	INJECT_FAIL,
@@ -30,13 +31,15 @@ enum inject_verb {
 	INJECT_TIME,
 };
 
-/* What `usage` may name, and what `add` and `set` may. */
+/* What `usage`, `io`, and `add` and `set` may name. */
 enum inject_usage { USE_MEMORY, USE_ANON, USE_FILE, USE_SHMEM, USE_SWAP, USE_USER, USE_SYSTEM,
 		    USE_MINFLT, USE_MAJFLT };
+enum inject_io { IO_RBYTES, IO_WBYTES, IO_DBYTES, IO_RIOS, IO_WIOS, IO_DIOS };
 enum inject_spec { SPEC_MEMORY, SPEC_FILE, SPEC_SHMEM, SPEC_SWAP, SPEC_GROW, SPEC_CPU, SPEC_SYSTEM,
 		   SPEC_THREADS, SPEC_UID, SPEC_NICE };
 enum inject_event { EVENT_LOW, EVENT_HIGH, EVENT_MAX, EVENT_OOM, EVENT_OOM_KILL, EVENT_OOM_GROUP,
-		    EVENT_SWAP_HIGH, EVENT_SWAP_MAX, EVENT_SWAP_FAIL, EVENT_PIDS_MAX };
+		    EVENT_SWAP_HIGH, EVENT_SWAP_MAX, EVENT_SWAP_FAIL, EVENT_HUGETLB_2M,
+		    EVENT_HUGETLB_1G, EVENT_PIDS_MAX };
 
 /* KEY=VALUE: set to, more by, less by. */
 struct inject_change {
@@ -55,6 +58,7 @@ struct inject_line {
 	const char *name, *value; /* a synthetic process; what is written, or the child's name */
 	struct inject_change changes[INJECT_CHANGES];
 	unsigned n_changes;
+	unsigned major, minor; /* `io` */
 	enum inject_event event;
 	uint64_t count;
 	enum psi_resource resource;

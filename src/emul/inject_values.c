@@ -182,6 +182,15 @@ static const struct inject_key usage_keys[] = {
 	[USE_MAJFLT] = { "majflt", inject_count, "=+", COUNT_EXPECTED },
 };
 
+static const struct inject_key io_keys[] = {
+	[IO_RBYTES] = { "rbytes", parse_bytes, "=+", SIZE_EXPECTED },
+	[IO_WBYTES] = { "wbytes", parse_bytes, "=+", SIZE_EXPECTED },
+	[IO_DBYTES] = { "dbytes", parse_bytes, "=+", SIZE_EXPECTED },
+	[IO_RIOS] = { "rios", inject_count, "=+", COUNT_EXPECTED },
+	[IO_WIOS] = { "wios", inject_count, "=+", COUNT_EXPECTED },
+	[IO_DIOS] = { "dios", inject_count, "=+", COUNT_EXPECTED },
+};
+
 static const struct inject_key spec_keys[] = {
 	[SPEC_MEMORY] = { "memory", parse_bytes, "=", SIZE_EXPECTED },
 	[SPEC_FILE] = { "file", parse_bytes, "=", SIZE_EXPECTED },
@@ -196,6 +205,7 @@ static const struct inject_key spec_keys[] = {
 };
 
 const struct inject_keys inject_usage_keys = { usage_keys, ARRAY_SIZE(usage_keys) };
+const struct inject_keys inject_io_keys = { io_keys, ARRAY_SIZE(io_keys) };
 const struct inject_keys inject_spec_keys = { spec_keys, ARRAY_SIZE(spec_keys) };
 
 int inject_change(const struct inject_keys *keys, char *word, struct inject_change *ret)

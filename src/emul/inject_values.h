@@ -15,6 +15,7 @@ struct inject_keys {
 };
 
 extern const struct inject_keys inject_usage_keys; /* enum inject_usage */
+extern const struct inject_keys inject_io_keys; /* enum inject_io */
 extern const struct inject_keys inject_spec_keys; /* enum inject_spec */
 
 int inject_time(const char *text, uint64_t *ret_ns); /* "1.5s", "200ms", "10us", "5ns" */

@@ -113,8 +113,11 @@ static int parse_hundredths(const char *key, const char *value, int64_t *ret_hun
 	if (strlen(value) >= WORD_LEN || parse_scan(&rest, &whole))
 		return refuse_value(key, value);
 	if (*rest == '.') {
+		const char *minus = rest[1] == '-' ? rest + 2 : "";
 		int digits = 0;
 
+		if (!parse_scan(&minus, &fraction) && fraction)
+			return refuse_value(key, value);
 		for (rest++; *rest >= '0' && *rest <= '9'; rest++, digits++) {
 			if (digits < 2)
 				fraction = fraction * 10 + (uint64_t)(*rest - '0');
@@ -123,8 +126,6 @@ static int parse_hundredths(const char *key, const char *value, int64_t *ret_hun
 		}
 		if (digits == 1)
 			fraction *= 10;
-		if (!digits && *rest == '-' && rest[1] > '0' && rest[1] <= '9')
-			return refuse_value(key, value);
 	}
 	sum = (int64_t)((negative ? -whole : whole) * 100 + fraction);
 	if (sum < 0)
@@ -149,13 +150,15 @@ typedef int pair_parse(const char *key, const char *value, struct io_cost *c);
 static int cost_parse(struct cgroup *root, char *text, pair_parse *parse, struct io_cost **ret_cost,
 		      struct io_cost *ret_parsed)
 {
+	struct io_cost *cost = NULL;
 	const char *body = text;
-	int error = cost_make(root, &body, ret_cost);
+	int error = cost_make(root, &body, &cost);
 	char *rest = text + (body - text), *value;
 
-	if (error)
+	if (!cost)
 		return error;
-	*ret_parsed = **ret_cost;
+	*ret_cost = cost;
+	*ret_parsed = *cost;
 	while (!error && (value = strsep(&rest, SEPARATORS))) {
 		const char *key;
 

@@ -166,7 +166,7 @@ static int name_controllers(struct machine *m, const struct emul_config *config)
 		    (config->controllers && name < 0))
 			continue;
 		m->known |= (uint16_t)(1u << i);
-		if (c && (name < 0 || named.list[name].capacity))
+		if (c && (!named.list || name < 0 || named.list[name].capacity))
 			m->controllers |= (uint16_t)(1u << i);
 	}
 	resources_free(&named);

@@ -133,6 +133,7 @@ int member_add(struct cgroup *cg, pid_t pid, uint64_t start, const struct task_s
 	e->n_members++;
 	e->n_unwatched += !m->watched;
 	list_append(cg, m);
+	reaped_join(m, base);
 	usage_join(m, cg);
 	tasks_count(cg, 1, 1);
 	freeze_member(m);
@@ -175,7 +176,9 @@ void member_remove(struct member *m)
 
 	if (m->cont) /* if it lives, it is ours no more */
 		member_signal(m, SIGCONT);
+	reaped_leave(m);
 	threads_drop(m);
+	dead_note(m);
 	usage_leave(m, cg);
 	list_take(m);
 	member_free(m);
@@ -227,7 +230,7 @@ void found_free(struct found *found)
 	*found = (struct found){ 0 };
 }
 
-static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag)
+static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag, bool exited)
 {
 	struct found *found = data;
 
@@ -240,7 +243,7 @@ static int on_found(void *data, pid_t pid, uint64_t start, uint64_t tag)
 		found->tasks = grown;
 		found->cap = cap;
 	}
-	found->tasks[found->n++] = (struct found_task){ pid, start, tag };
+	found->tasks[found->n++] = (struct found_task){ pid, start, tag, exited };
 	return 0;
 }
 
@@ -267,6 +270,11 @@ static void apply_one(struct emul *e, const struct found_task *task)
 	}
 	if (!cg)
 		return; /* removed meanwhile: nobody's */
+	if (task->exited) {
+		if (!m) /* else it is about to be found missing */
+			dead_add(cg, task->pid, task->start);
+		return;
+	}
 	if (!m) {
 		if (member_add(cg, task->pid, task->start, NULL) == 0)
 			member_affinity_found(cg->last);
@@ -352,6 +360,7 @@ int members_refresh(struct emul *e, bool exact)
 			births = after;
 		}
 	}
+	dead_prune(e);
 	e->fresh = e->moment;
 	return 0;
 }

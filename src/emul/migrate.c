@@ -49,18 +49,23 @@ static int find_task(struct move *mv, const struct caller *who, char *text)
 
 static void find_source(struct move *mv)
 {
-	mv->member = member_find(mv->emul, mv->info.pid, mv->info.start);
-	if (!mv->member)
+	const struct member *m = member_find(mv->emul, mv->info.pid, mv->info.start);
+	bool of_leader = mv->whole || mv->tid == mv->info.pid;
+
+	mv->member = (struct member *)m;
+	mv->from = NULL;
+	if (of_leader && (!m || m->leader_away))
+		mv->from = dead_cgroup(mv->emul, mv->info.pid, mv->info.start);
+	else if (m)
+		mv->from = mv->whole ? m->cg : thread_cgroup(m, mv->tid);
+	if (!mv->from)
 		mv->from = mv->emul->root;
-	else if (mv->whole)
-		mv->from = mv->member->cg;
-	else
-		mv->from = thread_cgroup(mv->member, mv->tid);
 }
 
 /* cgroup_procs_write_permission(): as whoever opened the file. */
-static int may_move(const struct move *mv, const struct caller *opener)
+static int may_move(const struct move *mv, const struct emul_open *f)
 {
+	const struct caller *opener = &f->opener;
 	struct cgroup *common = cgroup_common(mv->from, mv->to);
 	struct row_ref row;
 	struct stat st;
@@ -68,7 +73,7 @@ static int may_move(const struct move *mv, const struct caller *opener)
 	if (!rows_find_name(common, "cgroup.procs", &row))
 		return -ENOENT;
 	attr_stat(common, row.slot, &row, &st);
-	if (!attr_may_write(&st, opener))
+	if (!opener_may_write(f, &st))
 		return refuse(EACCES,
 			      "cgroup.procs of the common ancestor \"%s\" is not writable for "
 			      "uid %u",
@@ -76,7 +81,7 @@ static int may_move(const struct move *mv, const struct caller *opener)
 	if (!mv->member && opener->uid && opener->uid != mv->info.uid)
 		return refuse(EACCES, "process %d belongs to uid %u", (int)mv->info.pid,
 			      (unsigned)mv->info.uid);
-	return 0;
+	return opener_check_move(f, mv->from, mv->to);
 }
 
 /* cgroup_migrate_vet_dst() */
@@ -94,14 +99,31 @@ static int vet_destination(const struct cgroup *to)
 	return 0;
 }
 
+/* Also if the number was given to another process since it was looked at: that one's tag is put
+ * back. -ESRCH then. */
+static int tag_process(const struct move *mv, uint64_t tag)
+{
+	struct tasks *t = mv->emul->config.tasks;
+	struct task_info now;
+	uint64_t before;
+	int r;
+
+	if (t->ops->get_tag(t, mv->info.pid, &before) < 0)
+		before = UINT64_MAX; /* no limit */
+	r = t->ops->set_tag(t, mv->info.pid, tag);
+	if (r < 0 || (t->ops->info(t, mv->info.pid, &now) == 0 && now.start == mv->info.start))
+		return r;
+	t->ops->set_tag(t, mv->info.pid, before);
+	return refuse(ESRCH, "process %d has exited", (int)mv->info.pid);
+}
+
 static int set_tag(const struct move *mv)
 {
 	struct emul *e = mv->emul;
-	struct tasks *t = e->config.tasks;
 	int r;
 
 	e->alone = false; /* even if it fails: the process may have forked with the tag */
-	r = t->ops->set_tag(t, mv->info.pid, TASK_TAG(e->instance, mv->to->id));
+	r = tag_process(mv, TASK_TAG(e->instance, mv->to->id));
 	if (r == -EPERM || r == -EACCES)
 		return refuse(EACCES,
 			      "ctlfs may not change the limits of process %d (another user's, "
@@ -124,9 +146,14 @@ static int adopt(struct move *mv)
 		r = set_tag(mv);
 	if (r == 0)
 		r = member_add(mv->to, mv->info.pid, mv->info.start, &base);
-	if (r == 0)
-		mv->member = member_find(mv->emul, mv->info.pid, mv->info.start);
-	return r;
+	if (r < 0)
+		return r;
+	mv->member = member_find(mv->emul, mv->info.pid, mv->info.start);
+	if (mv->info.leader_exited) { /* it stays outside */
+		mv->member->leader_away = true;
+		usage_threads(mv->to, -1);
+	}
+	return 0;
 }
 
 static int move_process(struct move *mv)
@@ -154,6 +181,8 @@ static int move_process(struct move *mv)
 
 static int move_thread(struct move *mv)
 {
+	if (mv->info.leader_exited && mv->tid == mv->info.pid)
+		return 0; /* what is dead stays */
 	if (!mv->member) {
 		struct cgroup *to = mv->to;
 		int r;
@@ -175,7 +204,7 @@ static int migrate(struct emul_open *f, const struct caller *who, char *text, bo
 	if (r < 0)
 		return r;
 	find_source(&mv);
-	r = may_move(&mv, &f->opener);
+	r = may_move(&mv, f);
 	if (r == 0)
 		r = vet_destination(mv.to);
 	if (r < 0)

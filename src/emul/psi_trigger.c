@@ -89,10 +89,8 @@ static void link_trigger(struct psi *psi, struct psi_trigger *t)
 	set_period(psi);
 }
 
-static void unlink_trigger(struct psi_trigger *t)
+static void unlink_trigger(struct psi *psi, struct psi_trigger *t)
 {
-	struct psi *psi = t->psi;
-
 	if (t->prev)
 		t->prev->next = t->next;
 	else
@@ -140,25 +138,23 @@ int psi_trigger_new(struct cgroup *cg, enum psi_resource resource, const struct 
 	return 0;
 }
 
-static void detach(struct psi_trigger *t)
+static void detach(struct psi *psi, struct psi_trigger *t)
 {
-	struct psi *psi = t->psi;
-
-	unlink_trigger(t);
+	unlink_trigger(psi, t);
 	tell(psi, t);
 }
 
 void psi_trigger_free(struct psi_trigger *t)
 {
 	if (t && t->psi)
-		detach(t);
+		detach(t->psi, t);
 	free(t);
 }
 
 void psi_triggers_drop(struct psi *psi)
 {
 	while (psi->triggers)
-		detach(psi->triggers);
+		detach(psi, psi->triggers);
 }
 
 /* --- firing ------------------------------------------------------------------------------- */

@@ -48,12 +48,13 @@ static bool parse_match_int(const char *value, int *ret_number)
 {
 	bool negative = *value == '-';
 	const char *digits = value + negative, *rest = digits;
+	uint64_t magnitude;
 	int64_t number;
 
 	if (strlen(value) >= NUMBER_LEN)
 		return false;
-	number = (int64_t)parse_number(&rest);
-	number = negative ? -number : number;
+	magnitude = parse_number(&rest);
+	number = (int64_t)(negative ? -magnitude : magnitude);
 	if (rest == digits || number < INT_MIN || number > INT_MAX)
 		return false;
 	*ret_number = (int)number;

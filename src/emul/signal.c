@@ -99,6 +99,9 @@ static int visit_kill(struct member *m, void *data)
 
 	if (m->killed == round->number)
 		return 0;
+	/* Some kernels find processes by their first threads only. */
+	if (m->leader_away && m->cg->emul->config.version != EMUL_6_12)
+		return 0;
 	m->killed = round->number;
 	round->signalled++;
 	if (member_signal(m, SIGKILL) == -EPERM)

@@ -89,7 +89,7 @@ static int op_scan(struct tasks *t, uint16_t instance, task_visit *visit, void *
 	if (r == 0)
 		r = gather(s, instance, &seen, &n);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = visit(data, seen[i].pid, (uint64_t)seen[i].pid, seen[i].tag);
+		r = visit(data, seen[i].pid, (uint64_t)seen[i].pid, seen[i].tag, false);
 	return r;
 }
 
@@ -165,6 +165,7 @@ static int op_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sample)
 		.shmem = PAGES(p->spec.shmem),
 		.swap = PAGES(p->spec.swap),
 		.threads = p->spec.threads,
+		.stopped = p->stopped,
 	};
 	return 0;
 }
@@ -181,6 +182,16 @@ static int op_cpu_time(struct tasks *t, pid_t pid, uint64_t *ret_ns)
 	if (r == 0)
 		*ret_ns = used.user_ns + used.system_ns;
 	return r;
+}
+
+/* A script's processes wait for nobody. */
+static bool op_childless(struct tasks *t, pid_t pid)
+{
+	struct source *s = source_of(t);
+
+	if (is_synthetic(pid))
+		return true;
+	return s->base && s->base->ops->childless && s->base->ops->childless(s->base, pid);
 }
 
 /* A script's processes have none. */
@@ -412,6 +423,21 @@ static void op_settle(struct tasks *t)
 	}
 }
 
+/* Those that open files are real. */
+static int op_cgroup_ns(struct tasks *t, pid_t tid, uint64_t *ret_ns)
+{
+	struct tasks *base = source_of(t)->base;
+
+	return base && base->ops->cgroup_ns ? base->ops->cgroup_ns(base, tid, ret_ns) : -ESRCH;
+}
+
+static int op_groups(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *ret_n)
+{
+	struct tasks *base = source_of(t)->base;
+
+	return base && base->ops->groups ? base->ops->groups(base, tid, ret_groups, ret_n) : -ESRCH;
+}
+
 static void op_destroy(struct tasks *t)
 {
 	struct source *s = source_of(t);
@@ -436,6 +462,7 @@ static const struct tasks_ops synthetic_ops = {
 	.sample = op_sample,
 	.cpu_time = op_cpu_time,
 	.oom_adj = op_oom_adj,
+	.childless = op_childless,
 	.threads = op_threads,
 	.find = op_find,
 	.show = op_show,
@@ -446,6 +473,8 @@ static const struct tasks_ops synthetic_ops = {
 	.unwatch = op_unwatch,
 	.settle = op_settle,
 	.destroy = op_destroy,
+	.cgroup_ns = op_cgroup_ns,
+	.groups = op_groups,
 };
 
 int synthetic_new(struct tasks *base, void (*died)(void *data), void *data,

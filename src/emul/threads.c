@@ -124,8 +124,12 @@ static int placed_new(struct member *m, pid_t tid, struct cgroup *cg)
 
 void process_move(struct member *m, struct cgroup *to)
 {
-	usage_threads(m->cg, (int)m->n_placed);
-	usage_threads(to, -(int)m->n_placed);
+	int elsewhere;
+
+	dead_leave(m);
+	elsewhere = (int)m->n_placed + m->leader_away;
+	usage_threads(m->cg, elsewhere);
+	usage_threads(to, -elsewhere);
 	member_move(m, to);
 }
 

@@ -102,6 +102,7 @@ void usage_sample(struct member *m)
 		.pagetables = s.pagetables - last->pagetables,
 		.threads = (uint64_t)s.threads - last->threads,
 	};
+	bandwidth_charge(m, reaped_sample(m, &s, &d));
 	usage_add(m->cg, &d);
 	io_sampled(m->cg, d.rbytes, d.wbytes);
 	m->last = s;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Changes of the tree: attributes, new cgroups, removed cgroups. Nothing else can be changed. */
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "session.h"
@@ -82,7 +83,8 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct tree *t = server_of(req)->config.tree;
 	struct caller who = caller_of(req);
-	int r = -EPERM;
+	/* The tree's root is what would be a mount point. */
+	int r = parent == TOP_ROOT && !strcmp(name, "cgroup") ? -EBUSY : -EPERM;
 
 	if (node_kind(parent) == NODE_TREE)
 		r = t->ops->rmdir(t, &who, node_rest(parent), name);

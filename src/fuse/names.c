@@ -72,7 +72,7 @@ int node_attr(struct server *s, uint64_t node, struct stat *ret_attr, double *re
 
 	switch (node_kind(node)) {
 	case NODE_TREE:
-		r = tree_attr(s, node, NULL, ret_attr);
+		r = tree_attr(s, node, "", ret_attr);
 		*ret_timeout = s->config.tree->exclusive ? FOREVER : NEVER;
 		return r;
 	case NODE_VIEW:

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ struct host_tasks {
 	struct tasks tasks;
 	int procfd, statfd;
 	uint64_t tick_ns;
+	uint64_t cgroup_ns; /* our own */
 	struct cpulist cpus; /* those that this process may use, as it began */
 	struct exits *exits;
 };
@@ -170,9 +172,9 @@ static int scan_one(void *data, pid_t pid)
 	if (read_tag(s->host, pid, &tag) < 0 || !task_tag_valid(tag) ||
 	    task_tag_instance(tag) != s->instance)
 		return 0;
-	if (taskstat_read(s->host->procfd, pid, &st) < 0 || taskstat_exited(&st))
+	if (taskstat_read(s->host->procfd, pid, &st) < 0)
 		return 0;
-	return s->visit(s->data, pid, st.start, tag);
+	return s->visit(s->data, pid, st.start, tag, taskstat_exited(&st));
 }
 
 static int host_scan(struct tasks *t, uint16_t instance, task_visit *visit, void *data)
@@ -230,6 +232,7 @@ static int host_info(struct tasks *t, pid_t tid, struct task_info *ret_info)
 	info.job = is_job(h, &st);
 	info.start = st.start;
 	info.exited = taskstat_exited(&st);
+	info.leader_exited = !info.exited && taskstat_dead(&st);
 	info.stopped = is_stopped(&st);
 	info.kthread = st.flags & PF_KTHREAD;
 	*ret_info = info;
@@ -246,6 +249,19 @@ static int host_cpu_time(struct tasks *t, pid_t pid, uint64_t *ret_ns)
 		return -ESRCH;
 	*ret_ns = (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 	return 0;
+}
+
+/* Of other threads than the first one it is not worth the trouble. */
+static bool host_childless(struct tasks *t, pid_t pid)
+{
+	struct host_tasks *h = host_of(t);
+	cleanup_buf struct buf children = { 0 };
+	struct taskstat st;
+	char path[48];
+
+	snprintf(path, sizeof path, "%d/task/%d/children", (int)pid, (int)pid);
+	return taskstat_read(h->procfd, pid, &st) == 0 && st.threads == 1 &&
+	       buf_readat(&children, h->procfd, path, 4096) == 0 && children.len == 0;
 }
 
 static int host_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
@@ -291,6 +307,9 @@ static int host_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sampl
 		.majflt = st.majflt,
 		.threads = taskstat_exited(&st) ? 0 : (unsigned)st.threads,
 		.stopped = is_stopped(&st),
+		.parent = st.parent,
+		.child_user_ns = st.cutime * h->tick_ns,
+		.child_system_ns = st.cstime * h->tick_ns,
 	};
 	/* Another user's is not for us to see. */
 	taskstat_io(h->procfd, pid, &ret_sample->rbytes, &ret_sample->wbytes);
@@ -298,13 +317,33 @@ static int host_sample(struct tasks *t, pid_t pid, struct task_sample *ret_sampl
 	return 0;
 }
 
+struct live {
+	pid_t dead; /* the first thread if it is, else 0 */
+	thread_visit *visit;
+	void *data;
+};
+
+static int visit_live(void *data, pid_t tid)
+{
+	const struct live *live = data;
+
+	return tid == live->dead ? 0 : live->visit(live->data, tid);
+}
+
+/* Only a first thread is still there when it is dead. */
 static int host_threads(struct tasks *t, pid_t pid, thread_visit *visit, void *data)
 {
+	struct live live = { 0, visit, data };
+	struct taskstat st;
 	char path[32];
-	int r;
+	int r = taskstat_read(host_of(t)->procfd, pid, &st);
 
+	if (r < 0)
+		return r;
+	if (taskstat_dead(&st))
+		live.dead = pid;
 	snprintf(path, sizeof path, "%d/task", (int)pid);
-	r = each_number(host_of(t)->procfd, path, visit, data);
+	r = each_number(host_of(t)->procfd, path, visit_live, &live);
 	return r == -ENOENT ? -ESRCH : r;
 }
 
@@ -331,6 +370,37 @@ static int host_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 	if (r < 0)
 		return r;
 	return syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+static int cgroup_ns(const struct host_tasks *h, const char *task, uint64_t *ret_ns)
+{
+	char path[40];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/ns/cgroup", task);
+	if (fstatat(h->procfd, path, &st, 0) < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	*ret_ns = st.st_ino;
+	return 0;
+}
+
+static int host_cgroup_ns(struct tasks *t, pid_t tid, uint64_t *ret_ns)
+{
+	const struct host_tasks *h = host_of(t);
+	char task[16];
+	uint64_t ns;
+	int r;
+
+	snprintf(task, sizeof task, "%d", (int)tid);
+	r = cgroup_ns(h, task, &ns);
+	if (r == 0)
+		*ret_ns = ns == h->cgroup_ns ? 0 : ns;
+	return r;
+}
+
+static int host_groups(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *ret_n)
+{
+	return taskstat_groups(host_of(t)->procfd, tid, ret_groups, ret_n);
 }
 
 /* --- CPUs --- */
@@ -447,6 +517,7 @@ static const struct tasks_ops host_ops = {
 	.info = host_info,
 	.sample = host_sample,
 	.cpu_time = host_cpu_time,
+	.childless = host_childless,
 	.oom_adj = host_oom_adj,
 	.threads = host_threads,
 	.find = host_find,
@@ -458,6 +529,8 @@ static const struct tasks_ops host_ops = {
 	.unwatch = host_unwatch,
 	.settle = host_settle,
 	.destroy = host_destroy,
+	.cgroup_ns = host_cgroup_ns,
+	.groups = host_groups,
 };
 
 int tasks_new(struct tasks **ret_tasks)
@@ -476,6 +549,8 @@ int tasks_new(struct tasks **ret_tasks)
 	r = h->statfd < 0 ? -errno : 0;
 	if (r == 0 && syscall(SYS_sched_getaffinity, 0, MASK_SIZE, h->cpus.bits) < 0)
 		r = -errno;
+	if (r == 0)
+		cgroup_ns(h, "self", &h->cgroup_ns); /* 0 where there are none */
 	if (r == 0)
 		r = exits_new(h->procfd, &h->exits);
 	if (r < 0) {

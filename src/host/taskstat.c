@@ -42,11 +42,11 @@ int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat)
 		return -EIO;
 	n = sscanf(rest + 1,
 		   " %c %d %d %d %d %*d %" SCNu64 " %" SCNu64 " %*u %" SCNu64 " %*u %" SCNu64
-		   " %" SCNu64 " %*d %*d %*d %" SCNd64 " %" SCNu64 " %*d %" SCNu64,
+		   " %" SCNu64 " %" SCNu64 " %" SCNu64 " %*d %" SCNd64 " %" SCNu64 " %*d %" SCNu64,
 		   &st.state, &st.parent, &st.group, &st.session, &st.tty, &st.flags, &st.minflt,
-		   &st.majflt, &st.utime, &st.stime, &st.nice,
+		   &st.majflt, &st.utime, &st.stime, &st.cutime, &st.cstime, &st.nice,
 		   &st.threads, &st.start);
-	if (n != 13)
+	if (n != 15)
 		return -EIO;
 	*ret_stat = st;
 	return 0;
@@ -75,6 +75,44 @@ int taskstat_owner(int dirfd, pid_t tid, struct taskowner *ret_owner)
 	if (keyed_read(text.data, keys, ARRAY_SIZE(keys)) != ARRAY_SIZE(keys))
 		return -EIO;
 	*ret_owner = (struct taskowner){ (pid_t)pid, (uid_t)uid, pending_while_stopped(text.data) };
+	return 0;
+}
+
+int taskstat_groups(int dirfd, pid_t tid, gid_t **ret_groups, size_t *ret_n)
+{
+	static const char title[] = "\nGroups:";
+	cleanup_buf struct buf text = { 0 };
+	cleanup_free gid_t *groups = NULL;
+	size_t n = 0, cap = 0;
+	const char *at;
+	char *end;
+	int r = read_file(dirfd, tid, "status", &text);
+
+	if (r < 0)
+		return r;
+	at = strstr(text.data, title);
+	if (!at)
+		return -EIO;
+	for (at += sizeof title - 1;; at = end) {
+		gid_t gid;
+
+		at += strspn(at, " \t"); /* strtoul() would go on in the next line */
+		if (*at < '0' || *at > '9')
+			break;
+		gid = (gid_t)strtoul(at, &end, 10);
+		if (n == cap) {
+			gid_t *grown;
+
+			cap = cap ? 2 * cap : 16;
+			grown = reallocarray(groups, cap, sizeof *grown);
+			if (!grown)
+				return -ENOMEM;
+			groups = grown;
+		}
+		groups[n++] = gid;
+	}
+	*ret_groups = steal_ptr(&groups);
+	*ret_n = n;
 	return 0;
 }
 

@@ -16,6 +16,7 @@ struct taskstat {
 	uint64_t flags; /* PF_* */
 	uint64_t minflt, majflt;
 	uint64_t utime, stime; /* clock ticks */
+	uint64_t cutime, cstime; /* ... of children that were waited for */
 	int64_t nice;
 	uint64_t threads; /* 1 also for a zombie */
 	uint64_t start; /* clock ticks since boot */
@@ -23,10 +24,16 @@ struct taskstat {
 
 int taskstat_read(int dirfd, pid_t pid, struct taskstat *ret_stat);
 
-/* No thread is left that could run. A first thread may be dead while others live. */
+/* The first thread is dead; others may live. */
+static inline bool taskstat_dead(const struct taskstat *st)
+{
+	return st->state == 'Z' || st->state == 'X';
+}
+
+/* No thread is left that could run. */
 static inline bool taskstat_exited(const struct taskstat *st)
 {
-	return (st->state == 'Z' || st->state == 'X') && st->threads <= 1;
+	return taskstat_dead(st) && st->threads <= 1;
 }
 
 /* /proc/PID/status: process and real user of any thread. */
@@ -37,6 +44,9 @@ struct taskowner {
 };
 
 int taskstat_owner(int dirfd, pid_t tid, struct taskowner *ret_owner);
+
+/* /proc/PID/status: supplementary groups, newly allocated. */
+int taskstat_groups(int dirfd, pid_t tid, gid_t **ret_groups, size_t *ret_n);
 
 /* /proc/PID/status: memory in kB; 0 where a process has none (zombies, kernel threads). */
 struct taskmem {

@@ -86,12 +86,10 @@ static int kernel_stat(struct tree *t, uint64_t node, const char *name, struct s
 	struct kernel *k = kernel_of(t);
 
 	node = node_number(k, node);
-	if (!name || !strcmp(name, "."))
+	if (!name || !*name || !strcmp(name, "."))
 		return stat_node(k, node, ret_stat);
 	if (!strcmp(name, ".."))
 		return stat_parent(k, node, ret_stat);
-	if (!*name)
-		return -ENOENT;
 	return stat_entry(k, node, name, ret_stat);
 }
 

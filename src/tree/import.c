@@ -94,14 +94,30 @@ static bool has_line(const char *text, const char *line, size_t len)
 
 /* --- settings --- */
 
+/* io.cost.*: what is chosen for the device is shown, but to write it would be to choose it. */
+static const char *without_automatic(char *line)
+{
+	static const char automatic[] = "ctrl=auto";
+	char *found = strstr(line, automatic);
+
+	if (found)
+		found[strlen(automatic)] = '\0';
+	return line;
+}
+
+/* From the last one on: devices are listed with the latest first. */
 static int write_lines(struct import *im, uint64_t dir, const char *name, char *text,
 		       const char *now)
 {
 	int r = 0;
 
-	for (char *line; r == 0 && (line = strsep(&text, "\n")) != NULL;) {
+	while (r == 0 && *text) {
+		char *newline = strrchr(text, '\n');
+		char *line = newline ? newline + 1 : text;
+
 		if (*line && !has_line(now, line, strlen(line)))
-			r = tree_write(im->to, dir, name, line);
+			r = tree_write(im->to, dir, name, without_automatic(line));
+		*(newline ? newline : text) = '\0';
 	}
 	return r;
 }
@@ -166,8 +182,8 @@ static int import_settings(struct import *im, const struct pair *pair, bool late
 {
 	int r = 0;
 
-	for (size_t k = 0; k < tree_n_settings; k++) {
-		const struct setting *s = &tree_settings[k];
+	for (size_t k = 0; k < n_setting_rows; k++) {
+		const struct setting *s = &setting_rows[k];
 
 		for (size_t i = 0; r == 0 && s->late == late && i < pair->list.n; i++) {
 			const struct tree_entry *entry = &pair->list.entries[i];

@@ -11,7 +11,7 @@
 #define MACHINE .machine = true
 #define LINES .form = FORM_LINES
 
-const struct setting tree_settings[] = {
+const struct setting setting_rows[] = {
 	{ "cgroup.pressure" },
 	{ "cpu.weight", .unless = "cpu.idle=1\n" }, /* an idle one has none */
 	{ "cpu.idle" },
@@ -23,9 +23,9 @@ const struct setting tree_settings[] = {
 	{ "cpuset.cpus.exclusive", MACHINE }, /* within cpuset.cpus */
 	{ "cpuset.mems", MACHINE },
 	{ "cpuset.cpus.partition", FORM_WORD, MACHINE }, /* needs CPUs */
+	{ "io.max", LINES, MACHINE },
 	{ "io.weight", LINES, MACHINE },
 	{ "io.bfq.weight", LINES, MACHINE },
-	{ "io.max", LINES, MACHINE },
 	{ "io.latency", LINES, MACHINE },
 	{ "io.prio.class" },
 	{ "io.cost.model", LINES, MACHINE },
@@ -50,4 +50,4 @@ const struct setting tree_settings[] = {
 	{ "cgroup.max.depth", .late = true }, /* there may be more than they allow */
 	{ "cgroup.max.descendants", .late = true },
 };
-const size_t tree_n_settings = ARRAY_SIZE(tree_settings);
+const size_t n_setting_rows = ARRAY_SIZE(setting_rows);

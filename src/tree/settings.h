@@ -20,7 +20,7 @@ struct setting {
 	const char *unless; /* "FILE=TEXT": not taken if that file holds this */
 };
 
-extern const struct setting tree_settings[];
-extern const size_t tree_n_settings;
+extern const struct setting setting_rows[];
+extern const size_t n_setting_rows;
 
 #endif

@@ -17,6 +17,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The fixture with all controllers that there are, and things for them to know. */
+static inline void fuzz_setup(void)
+{
+	emul_setup_config((struct emul_config){
+		.version = EMUL_6_18, .devices = "8:0 253:0/mq", .misc = "res_a=10",
+		.rdma = "mlx5_0", .dmem = "drm/0000:03:00.0/vram0=8589934592",
+	});
+}
+
 /* A copy that ends with a NUL; what is behind the first NUL of data is still there. */
 static inline char *fuzz_text(const uint8_t *data, size_t size)
 {

@@ -86,12 +86,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ck_assert_ptr_nonnull(mkdtemp(in));
 	snprintf(out, sizeof out, "%s/.out", in);
 	fill(in, text, text + size);
-	emul_setup();
+	fuzz_setup();
 	r = import(in, &first);
 	if (r == 0) {
 		ck_assert_int_eq(tree_export(tree, out), 0);
 		emul_teardown();
-		emul_setup();
+		fuzz_setup();
 		ck_assert_msg(import(out, &second) == 0, "%s", why_take());
 		ck_assert_uint_eq(first, second);
 	}

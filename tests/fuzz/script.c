@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *rest = text;
 	char *line;
 
-	emul_setup();
+	fuzz_setup();
 	while ((line = strsep(&rest, "\n")))
 		do_line(line);
 	changes_forget();

@@ -16,7 +16,7 @@ static void setup(void)
 {
 	pid_t pid;
 
-	emul_setup();
+	fuzz_setup();
 	make_dirs("a");
 	fuzz_enable_all("");
 	fuzz_enable_all("a");
@@ -32,8 +32,8 @@ static const struct setting *setting_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	for (size_t i = 0; i < tree_n_settings; i++) {
-		const struct setting *s = &tree_settings[i];
+	for (size_t i = 0; i < n_setting_rows; i++) {
+		const struct setting *s = &setting_rows[i];
 
 		if (s->form == FORM_WHOLE && fnmatch(s->pattern, slash ? slash + 1 : path, 0) == 0)
 			return s;
@@ -118,8 +118,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 
 	if (!n_paths)
 		find_paths();
-	if (seed % 8 == 0 || !head) {
-		const char *path = paths[seed / 8 % n_paths];
+	if (seed % 4 == 0 || !head) {
+		const char *path = paths[seed / 4 % n_paths];
 		size_t len = strlen(path), rest = size - head;
 
 		if (len + rest <= max) {

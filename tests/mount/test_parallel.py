@@ -18,9 +18,10 @@ THREADS = 8
 EXPECTED = {errno.ENOENT, errno.ENODEV, errno.EBUSY, errno.EEXIST, errno.EINVAL, errno.ESRCH,
             errno.EOPNOTSUPP, errno.EAGAIN}
 WRITES = (
-    ("cgroup.subtree_control", ("+memory +pids", "-memory", "+cpu", "-pids -cpu", "+cpuset")),
+    ("cgroup.subtree_control", ("+memory +pids", "-memory", "+cpu", "-pids -cpu")),
     ("memory.max", ("1G", "max", "256M")), ("memory.peak", ("0",)),
-    ("cpu.max", ("50000 100000", "max")), ("cpu.weight", ("1", "10000")), ("pids.max", ("100", "max")),
+    ("cpu.max", ("50000 100000", "max")), ("cpu.weight", ("1", "10000")),
+    ("pids.max", ("100", "max")),
     ("cgroup.freeze", ("1", "0", "0")), ("cgroup.type", ("threaded",)), ("cgroup.kill", ("1",)),
     ("cgroup.max.depth", ("3", "max")), ("cgroup.pressure", ("0", "1")),
     ("memory.high", ("64M", "max")), ("memory.pressure", ("some 150000 1000000",)),

@@ -10,7 +10,7 @@ import threading
 import time
 
 from agents import checked, libc
-from harness import DEADLINE, MountCase, opened, root_only, wait_for
+from harness import DEADLINE, MountCase, opened, root_only, wait_for, write
 from test_events import CHANGED, IN_CREATE, IN_DELETE, IN_ISDIR, IN_MODIFY, QUIET, Watch, poll
 
 URGENT = select.POLLERR | select.POLLPRI
@@ -283,3 +283,36 @@ class Polls(MountCase):
         for thread in workers:
             thread.join()
         self.assertEqual([], failures)
+
+    def stall(self, path, rates):
+        name = os.path.relpath(self.at(path), self.mount.cgroup())
+        write(self.mount.path("ctl/inject"), f"pressure /{name} memory {rates}")
+
+    @root_only  # others' windows are whole 2 s
+    def test_trigger(self):
+        """Fires while the cgroup stalls, once in a window, for its descriptor alone."""
+        fd = self.trigger("a/b/memory.pressure", "some 50000 500000")
+        above = self.trigger("a/memory.pressure", "some 50000 500000")
+        full = self.trigger("a/b/memory.pressure", "full 50000 500000")
+        self.stall("a/b", "some=80% full=1%")
+        for each in (fd, above):
+            self.assertEqual(select.POLLPRI, poll(each, DEADLINE))
+        fired, ends = 0, time.monotonic() + 3.2
+        with select.epoll() as epoll:
+            epoll.register(fd, select.EPOLLPRI | select.EPOLLET)
+            while time.monotonic() < ends:
+                found = epoll.poll(ends - time.monotonic())
+                self.assertIn(found, ([], [(fd, select.EPOLLPRI)]))
+                fired += len(found)
+        self.assertLessEqual(fired, 7)
+        self.assertGreaterEqual(fired, 3)
+        self.assertEqual(QUIET, poll(full))
+        some = self.read("a/b/memory.pressure").splitlines()[0]
+        self.assertNotIn("avg10=0.00", some)
+        self.stall("a/b", "some=0% full=0%")
+        totals = [line.split("=")[-1] for line in self.read("a/b/memory.pressure").splitlines()]
+        time.sleep(0.6)
+        poll(fd)
+        self.assertEqual(0, poll(fd, 1.2))
+        self.assertEqual(totals, [line.split("=")[-1] for line in
+                                  self.read("a/b/memory.pressure").splitlines()])

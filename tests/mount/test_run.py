@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
 
 from harness import (CTLFS, DEADLINE, Case, describe, environment, extra_mark, kill_pids, marked,
                      mounts, run_ctlfs, run_in, tool, wait_for)
@@ -162,6 +163,37 @@ class Limits(Case):
         done = run_in("--memory", "max", "--cpus", "max", "sh", "-c",
                       "cd /sys/fs/cgroup; cat memory.max cpu.max pids.max cgroup.controllers")
         self.assertEqual("max\nmax 100000\nmax\ncpu memory pids\n", done.out, done)
+
+    def test_cpuset(self):
+        """The command and what it starts run there, and see no other CPU."""
+        done = run_in("--cpuset", "0", "--", "sh", "-c",
+                      "nproc; grep -c ^processor /proc/cpuinfo; cat /sys/fs/cgroup/cpuset.cpus "
+                      "/sys/fs/cgroup/cpuset.cpus.effective; sed -n s/^Cpus_allowed_list:.//p "
+                      "/proc/self/status")
+        self.assertEqual("1\n1\n0\n0\n0\n", done.out, done)
+
+    @unittest.skipUnless({0, 1} <= os.sched_getaffinity(0), "needs CPUs 0 and 1")
+    def test_cpuset_changes(self):
+        """Members follow, as far as a choice of their own permits."""
+        done = run_in("--cpuset", "0-1", "--", "sh", "-ec", """
+            cd /sys/fs/cgroup
+            mkdir a leaf
+            echo 0 >leaf/cgroup.procs
+            echo 1 >leaf/cgroup.procs
+            echo +cpuset >cgroup.subtree_control
+            sleep 1000 & plain=$!
+            taskset -c 1 sleep 1000 & chosen=$!
+            while test "$(cat /proc/$chosen/comm)" != sleep; do :; done
+            show() { sed -n s/^Cpus_allowed_list:.//p /proc/$plain/status /proc/$chosen/status; }
+            echo $plain >a/cgroup.procs
+            echo $chosen >a/cgroup.procs
+            echo 0-1 >a/cpuset.cpus
+            show
+            echo 0 >a/cpuset.cpus
+            show
+            kill $plain $chosen
+            """)
+        self.assertEqual("0-1\n1\n0\n0\n", done.out, done)
 
     def test_own_tree(self):
         """What a service manager in a container does: delegate downwards."""

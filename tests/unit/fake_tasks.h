@@ -25,6 +25,9 @@ struct fake_task {
 	pid_t inner; /* what an inner pid namespace calls it, 0: not in there */
 	uint64_t start, tag;
 	uid_t uid;
+	uint64_t cgroup_ns; /* 0: the emulator's */
+	gid_t groups[4];
+	unsigned n_groups;
 	bool exited, reaped, kthread, stopped, watched, told;
 	bool unkillable; /* stuck in the kernel */
 	bool fixed; /* its tag may not be set, nor may it be signalled */
@@ -44,6 +47,7 @@ struct fake {
 	struct fake_task task[FAKE_TASKS];
 	unsigned n;
 	uint64_t now, births;
+	uint64_t offline; /* CPUs that are not there */
 	unsigned n_cpus, watch_max, n_watched;
 	unsigned n_scans, n_samples;
 	void (*during_scan)(struct fake *f); /* what processes do while they are being looked at */
@@ -109,6 +113,7 @@ static inline pid_t fake_fork(struct fake *f, pid_t parent)
 
 	t->tag = p->tag;
 	t->cpus[0] = p->cpus[0];
+	t->use.parent = parent;
 	t->spread = p->spread;
 	return pid;
 }
@@ -199,9 +204,9 @@ static inline int fake_scan(struct tasks *t, uint16_t instance, task_visit *visi
 
 		if (i == n / 2 && f->during_scan)
 			f->during_scan(f);
-		if (!task->exited && !task->reaped && task_tag_valid(task->tag) &&
+		if (!task->reaped && task_tag_valid(task->tag) &&
 		    task_tag_instance(task->tag) == instance)
-			r = visit(data, task->pid, task->start, task->tag);
+			r = visit(data, task->pid, task->start, task->tag, task->exited);
 	}
 	return r;
 }
@@ -241,6 +246,7 @@ static inline int fake_info(struct tasks *t, pid_t tid, struct task_info *ret_in
 		.start = task->start,
 		.uid = task->uid,
 		.exited = task->exited,
+		.leader_exited = task->n_tids && task->tids[0] != task->pid,
 		.stopped = task->stopped,
 		.kthread = task->kthread,
 		.job = task->job,
@@ -260,6 +266,17 @@ static inline int fake_sample(struct tasks *t, pid_t pid, struct task_sample *re
 	*ret_sample = task->use;
 	ret_sample->stopped = task->stopped;
 	return 0;
+}
+
+static inline bool fake_childless(struct tasks *t, pid_t pid)
+{
+	struct fake *f = fake_of(t);
+
+	for (unsigned i = 0; i < f->n; i++) {
+		if (f->task[i].use.parent == pid && !f->task[i].reaped)
+			return false;
+	}
+	return true;
 }
 
 static inline int fake_oom_adj(struct tasks *t, pid_t pid, int *ret_adj)
@@ -341,12 +358,13 @@ static inline int fake_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 
 static inline uint64_t fake_all_cpus(const struct fake *f)
 {
-	return f->n_cpus < 64 ? (1ULL << f->n_cpus) - 1 : UINT64_MAX;
+	return (f->n_cpus < 64 ? (1ULL << f->n_cpus) - 1 : UINT64_MAX) & ~f->offline;
 }
 
 static inline void fake_cpu_list(struct tasks *t, struct cpulist *ret_cpus)
 {
 	cpulist_first(ret_cpus, fake_of(t)->n_cpus);
+	ret_cpus->bits[0] &= ~fake_of(t)->offline;
 }
 
 static inline int fake_set_cpus(struct tasks *t, pid_t pid, pid_t tid, const struct cpulist *was,
@@ -422,6 +440,28 @@ static inline void fake_settle(struct tasks *t)
 	}
 }
 
+static inline int fake_cgroup_ns(struct tasks *t, pid_t tid, uint64_t *ret_ns)
+{
+	const struct fake_task *task = fake_of_tid(fake_of(t), tid);
+
+	if (!task)
+		return -ESRCH;
+	*ret_ns = task->cgroup_ns;
+	return 0;
+}
+
+static inline int fake_groups(struct tasks *t, pid_t tid, gid_t **ret_groups, size_t *ret_n)
+{
+	const struct fake_task *task = fake_of_tid(fake_of(t), tid);
+
+	if (!task)
+		return -ESRCH;
+	*ret_n = task->n_groups;
+	*ret_groups = malloc(sizeof task->groups);
+	memcpy(*ret_groups, task->groups, sizeof task->groups);
+	return 0;
+}
+
 static inline void fake_destroy(struct tasks *t)
 {
 	ck_assert_uint_eq(fake_of(t)->n_watched, 0); /* whoever watches unwatches */
@@ -440,6 +480,7 @@ static inline struct fake *fake_new(void)
 		.set_tag = fake_set_tag,
 		.info = fake_info,
 		.sample = fake_sample,
+		.childless = fake_childless,
 		.oom_adj = fake_oom_adj,
 		.threads = fake_threads,
 		.find = fake_find_nr,
@@ -451,6 +492,8 @@ static inline struct fake *fake_new(void)
 		.unwatch = fake_unwatch,
 		.settle = fake_settle,
 		.destroy = fake_destroy,
+		.cgroup_ns = fake_cgroup_ns,
+		.groups = fake_groups,
 	};
 	struct fake *f = calloc(1, sizeof *f);
 

@@ -177,11 +177,19 @@ static int act(const struct replay *r, const char *what, const char *path, const
 	return do_write(buf_text(&file), *text ? text : "\n");
 }
 
+/* The next field; "\\e" is nothing. */
+static const char *field(char **rest)
+{
+	const char *text = strsep(rest, "\t");
+
+	return text && !strcmp(text, "\\e") ? "" : text;
+}
+
 static void play(struct replay *r, char *rest)
 {
-	const char *what = strsep(&rest, "\t");
-	const char *path = strsep(&rest, "\t");
-	const char *text = strsep(&rest, "\t");
+	const char *what = field(&rest);
+	const char *path = field(&rest);
+	const char *text = field(&rest);
 	const char *wanted = rest;
 	int result;
 
@@ -205,8 +213,8 @@ static void play_line(struct replay *r)
 		const char *name;
 
 		rest++;
-		name = strsep(&rest, "\t");
-		expect(r, name, rest);
+		name = field(&rest);
+		expect(r, name, field(&rest));
 		return;
 	}
 	end_step(r);
@@ -243,6 +251,12 @@ START_TEST(as_6_12)
 }
 END_TEST
 
+START_TEST(as_6_12_nested)
+{
+	replay("cpuset-6.12-nested", EMUL_6_12, 800);
+}
+END_TEST
+
 START_TEST(as_6_12_on_two_cpus)
 {
 	replay("cpuset-6.12-2", EMUL_6_12, 100);
@@ -255,15 +269,299 @@ START_TEST(as_6_1)
 }
 END_TEST
 
+/* --- what they do not show ------------------------------------------------------------------ */
+
+/* A tree with a/b and c, all with cpusets. */
+static void setup_small(struct emul_config config, unsigned cpus)
+{
+	machine_cpus = cpus;
+	emul_setup_config(config);
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+cpuset"), 0);
+	make_dirs("a", "c", "a/b");
+	ck_assert_int_eq(do_write("a/cgroup.subtree_control", "+cpuset"), 0);
+	changes_forget();
+}
+
+static void setup_eight(void)
+{
+	setup_small((struct emul_config){ 0 }, 8);
+}
+
+static uint64_t cpus_of(pid_t pid)
+{
+	const struct fake_task *task = fake_find(fake, pid);
+
+	return task->cpus[0] ? task->cpus[0] : fake_all_cpus(fake);
+}
+
+START_TEST(lists)
+{
+	cleanup_buf struct buf text = { 0 };
+
+	while (text.len < 5000)
+		buf_adds(&text, "1,");
+	ck_assert_int_eq(do_write("a/cpuset.cpus", buf_text(&text)), 0);
+	assert_read("a/cpuset.cpus", "1\n");
+	buf_adds(&text, "8");
+	assert_refused(do_write("a/cpuset.cpus", buf_text(&text)), ERANGE);
+	assert_refused(do_write("a/cpuset.cpus", "4294967296"), EOVERFLOW);
+	assert_refused(do_write("a/cpuset.cpus", "1-0"), EINVAL);
+	assert_refused(do_write("a/cpuset.mems", "1"), EINVAL);
+	assert_refused(do_write("a/cpuset.mems", "1024"), ERANGE);
+	assert_refused(do_write("a/cpuset.cpus.partition", "Root"), EINVAL);
+	assert_read("a/cpuset.cpus", "1\n");
+	ck_assert_int_eq(do_write("a/cpuset.cpus", ","), 0);
+	assert_read("a/cpuset.cpus", "\n");
+	assert_read("a/cpuset.cpus.effective", "0-7\n");
+}
+END_TEST
+
+START_TEST(not_cleared)
+{
+	pid_t pid = spawn_in("a/b");
+
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "1-2"), 0);
+	ck_assert_int_eq(do_write("a/cpuset.mems", "0"), 0);
+	assert_refused(do_write("a/cpuset.cpus", "\n"), ENOSPC);
+	assert_refused(do_write("a/cpuset.mems", "\n"), ENOSPC);
+	fake_end(fake, pid);
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "\n"), 0);
+	ck_assert_int_eq(do_write("a/cpuset.mems", "\n"), 0);
+	ck_assert_int_eq(do_write("c/cpuset.cpus.exclusive", "1-2"), 0);
+	assert_refused(do_write("a/cpuset.cpus.exclusive", "2-3"), EINVAL);
+}
+END_TEST
+
+/* What is told late, for it was told just before, is told. */
+static void settle(void)
+{
+	fake->now += 1000000000;
+	emul_run_due(tree);
+}
+
+START_TEST(partitions_notify)
+{
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "0-1"), 0);
+	ck_assert_int_eq(do_write("a/cpuset.cpus.partition", "root"), 0);
+	ck_assert_uint_ge(changes_of("a/cpuset.cpus.partition"), 1);
+	settle();
+	changes_forget();
+	ck_assert_int_eq(do_write("a/cpuset.cpus.partition", "root"), 0);
+	settle();
+	ck_assert_uint_eq(changes_of("a/cpuset.cpus.partition"), 0);
+	ck_assert_int_eq(do_write("c/cpuset.cpus", "1-2"), 0);
+	settle();
+	assert_read("a/cpuset.cpus.partition", "root invalid\n");
+	ck_assert_uint_eq(changes_of("a/cpuset.cpus.partition"), 1);
+	ck_assert_uint_eq(changes_of("c/cpuset.cpus.partition"), 0);
+	ck_assert_uint_eq(changes_of("a/cpuset.cpus.effective"), 0);
+}
+END_TEST
+
+/* A remote partition takes from the machine, which a user in a subtree may not. */
+START_TEST(remote_is_the_admins)
+{
+	const struct caller user = { .uid = 1000 };
+
+	ck_assert_int_eq(do_write("a/cpuset.cpus.exclusive", "1-3"), 0);
+	ck_assert_int_eq(do_write("a/b/cpuset.cpus.exclusive", "2"), 0);
+	ck_assert_int_eq(write_as(&user, &user, "a/b/cpuset.cpus.partition", "isolated"), 0);
+	assert_read("a/b/cpuset.cpus.partition",
+		    "isolated invalid (Enable partition not permitted)\n");
+	ck_assert_int_eq(do_write("a/b/cpuset.cpus.partition", "isolated"), 0);
+	assert_read("a/b/cpuset.cpus.partition", "isolated\n");
+	assert_read("cpuset.cpus.isolated", "2\n");
+	assert_read("cpuset.cpus.effective", "0-1,3-7\n");
+	ck_assert_int_eq(do_rmdir("a/b"), 0);
+	assert_read("cpuset.cpus.isolated", "\n");
+	assert_read("cpuset.cpus.effective", "0-7\n");
+}
+END_TEST
+
+START_TEST(members_follow)
+{
+	pid_t pid, child, outside = fake_spawn(fake);
+
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "1-2"), 0);
+	pid = spawn_in("a/b");
+	ck_assert_uint_eq(cpus_of(pid), 0x06);
+	child = fake_fork(fake, pid);
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "2-5"), 0);
+	ck_assert_uint_eq(cpus_of(pid), 0x3c);
+	ck_assert_uint_eq(cpus_of(child), 0x3c);
+	ck_assert_int_eq(do_write("a/b/cpuset.cpus", "5"), 0);
+	ck_assert_uint_eq(cpus_of(child), 0x20);
+	ck_assert_int_eq(do_write("a/cgroup.subtree_control", "-cpuset"), 0);
+	ck_assert_uint_eq(cpus_of(child), 0x3c);
+	move("c", child);
+	ck_assert_uint_eq(cpus_of(child), 0xff);
+	ck_assert_uint_eq(cpus_of(outside), 0xff);
+}
+END_TEST
+
+/* Born before a change that it was found after. */
+START_TEST(late_births)
+{
+	pid_t pid = spawn_in("a"), child;
+
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "1"), 0);
+	child = fake_fork(fake, pid);
+	fake_find(fake, child)->cpus[0] = 0xff;
+	PROCS("a", pid, child);
+	ck_assert_uint_eq(cpus_of(child), 0x02);
+}
+END_TEST
+
+START_TEST(choices_are_kept)
+{
+	pid_t pid = spawn_in("a");
+
+	fake_find(fake, pid)->cpus[0] = 0x0c;
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "3-5"), 0);
+	ck_assert_uint_eq(cpus_of(pid), 0x08);
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "6-7"), 0);
+	ck_assert_uint_eq(cpus_of(pid), 0xc0);
+}
+END_TEST
+
+START_TEST(threads_follow)
+{
+	pid_t pid = fake_spawn(fake), tid = fake_thread(fake, pid);
+	const struct fake_task *task = fake_find(fake, pid);
+
+	make_dirs("t", "t/x");
+	ck_assert_int_eq(do_write("t/x/cgroup.type", "threaded"), 0);
+	ck_assert_int_eq(do_write("t/cgroup.subtree_control", "+cpuset"), 0);
+	ck_assert_int_eq(do_write("t/x/cpuset.cpus", "1"), 0);
+	move("t", pid);
+	ck_assert_int_eq(write_pid("t/x/cgroup.threads", tid), 0);
+	ck_assert_uint_eq(task->cpus[0], 0);
+	ck_assert_uint_eq(task->cpus[1], 0x02);
+	ck_assert_int_eq(do_write("t/cpuset.cpus", "1-3"), 0);
+	ck_assert_uint_eq(task->cpus[0], 0x0e);
+	ck_assert_uint_eq(task->cpus[1], 0x02);
+	ck_assert_int_eq(do_write("t/x/cpuset.cpus", "3"), 0);
+	ck_assert_uint_eq(task->cpus[1], 0x08);
+	ck_assert_int_eq(write_pid("t/cgroup.threads", tid), 0);
+	ck_assert_uint_eq(task->cpus[1], 0x0e);
+	move("c", pid);
+	ck_assert_uint_eq(task->cpus[0], 0);
+	ck_assert_uint_eq(task->cpus[1], 0);
+}
+END_TEST
+
+/* A partition without CPUs of its own takes nobody in. */
+START_TEST(nowhere_to_run)
+{
+	pid_t pid = fake_spawn(fake);
+
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "1"), 0);
+	ck_assert_int_eq(do_write("a/cpuset.cpus.partition", "root"), 0);
+	ck_assert_int_eq(do_write("a/b/cpuset.cpus", "1"), 0);
+	ck_assert_int_eq(do_write("a/b/cpuset.cpus.partition", "root"), 0);
+	assert_read("a/cpuset.cpus.effective", "\n");
+	assert_refused(write_pid("a/cgroup.procs", pid), ENOSPC);
+	move("a/b", pid);
+	ck_assert_uint_eq(cpus_of(pid), 0x02);
+}
+END_TEST
+
+START_TEST(only_observed)
+{
+	pid_t pid;
+
+	emul_teardown();
+	setup_small((struct emul_config){ .observe = true }, 8);
+	pid = spawn_in("a");
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "1-2"), 0);
+	assert_read("a/cpuset.cpus.effective", "1-2\n");
+	ck_assert_uint_eq(cpus_of(pid), 0xff);
+}
+END_TEST
+
+START_TEST(quota_and_cpuset)
+{
+	pid_t pid;
+
+	emul_teardown();
+	setup_small((struct emul_config){ .spread = true }, 8);
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+cpu"), 0);
+	pid = spawn_in("a");
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "2,4-6"), 0);
+	ck_assert_int_eq(do_write("a/cpu.max", "150000 100000"), 0);
+	ck_assert_uint_eq(cpus_of(pid), 0x14);
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "6"), 0);
+	ck_assert_uint_eq(cpus_of(pid), 0x40);
+}
+END_TEST
+
+START_TEST(many_cpus)
+{
+	emul_teardown();
+	setup_small((struct emul_config){ 0 }, 200);
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "60-70,199"), 0);
+	assert_read("a/cpuset.cpus.effective", "60-70,199\n");
+	ck_assert_int_eq(do_write("a/cpuset.cpus.partition", "isolated"), 0);
+	assert_read("cpuset.cpus.effective", "0-59,71-198\n");
+	assert_refused(do_write("a/cpuset.cpus", "200"), ERANGE);
+	ck_assert_int_eq(do_rmdir("a/b"), 0);
+	ck_assert_int_eq(do_rmdir("a"), 0);
+	assert_read("cpuset.cpus.effective", "0-199\n");
+}
+END_TEST
+
+START_TEST(offline_cpus)
+{
+	emul_teardown();
+	fake = fake_new();
+	fake->n_cpus = 4;
+	fake->offline = 0x02;
+	ck_assert_int_eq(
+		emul_new(&(struct emul_config){ .tasks = &fake->tasks }, &tree), 0);
+	ck_assert_int_eq(do_write("cgroup.subtree_control", "+cpuset"), 0);
+	make_dirs("a");
+	assert_read("a/cpuset.cpus.effective", "0,2-3\n");
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "1-2"), 0);
+	assert_read("a/cpuset.cpus", "1-2\n");
+	assert_read("a/cpuset.cpus.effective", "2\n");
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "1"), 0);
+	assert_read("a/cpuset.cpus.effective", "0,2-3\n");
+	assert_refused(do_write("a/cpuset.cpus", "4"), ERANGE);
+}
+END_TEST
+
+static TCase *recordings(void)
+{
+	TCase *tc = tcase_create("recordings");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, as_6_12);
+	tcase_add_test(tc, as_6_12_nested);
+	tcase_add_test(tc, as_6_12_on_two_cpus);
+	tcase_add_test(tc, as_6_1);
+	return tc;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("emul_cpuset");
 	TCase *tc = tcase_create("all");
 
-	tcase_set_timeout(tc, 120);
-	tcase_add_test(tc, as_6_12);
-	tcase_add_test(tc, as_6_12_on_two_cpus);
-	tcase_add_test(tc, as_6_1);
+	tcase_add_checked_fixture(tc, setup_eight, emul_teardown);
+	tcase_add_test(tc, lists);
+	tcase_add_test(tc, not_cleared);
+	tcase_add_test(tc, partitions_notify);
+	tcase_add_test(tc, remote_is_the_admins);
+	tcase_add_test(tc, members_follow);
+	tcase_add_test(tc, late_births);
+	tcase_add_test(tc, choices_are_kept);
+	tcase_add_test(tc, threads_follow);
+	tcase_add_test(tc, nowhere_to_run);
+	tcase_add_test(tc, only_observed);
+	tcase_add_test(tc, quota_and_cpuset);
+	tcase_add_test(tc, many_cpus);
+	tcase_add_test(tc, offline_cpus);
+	suite_add_tcase(suite, recordings());
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What acts on limits, in virtual time: memory, memory.high, cpu.max, forks, freezing beside. */
-#include "emul_fixture.h"
-
 #include "emul/emul.h"
+#include "enforce.h"
 #include "suite.h"
 
 #define MIB (1024 * 1024ULL)
-#define MSEC 1000000ULL
-
-static void enforce_setup(void)
-{
-	emul_setup();
-	make_dirs("a", "a/x", "a/y");
-	ck_assert_int_eq(do_write("cgroup.subtree_control", "+memory +cpu"), 0);
-	ck_assert_int_eq(do_write("a/cgroup.subtree_control", "+memory +cpu"), 0);
-}
-
-static struct fake_task *task(pid_t pid)
-{
-	return fake_find(fake, pid);
-}
 
 static pid_t fat(const char *dir, uint64_t mib)
 {
@@ -27,16 +12,6 @@ static pid_t fat(const char *dir, uint64_t mib)
 
 	task(pid)->use.anon = mib * MIB;
 	return pid;
-}
-
-/* Time passes; what is due is done; exits are told. */
-static void pass(uint64_t msec)
-{
-	for (uint64_t i = 0; i < msec; i++) {
-		fake->now += MSEC;
-		emul_run_due(tree);
-		fake_settle(&fake->tasks);
-	}
 }
 
 static bool asleep(void)
@@ -232,23 +207,6 @@ static void spin(const pid_t *pids, unsigned n, uint64_t msec)
 	}
 }
 
-static uint64_t stat_value(const char *path, const char *key)
-{
-	cleanup_buf struct buf text = { 0 };
-	const char *at;
-
-	ck_assert_int_eq(do_read(path, &text), 0);
-	at = strstr(buf_text(&text), key);
-	ck_assert_ptr_nonnull(at);
-	return strtoull(at + strlen(key), NULL, 10);
-}
-
-static void assert_near(uint64_t value, uint64_t expected, uint64_t off)
-{
-	ck_assert_uint_ge(value + off, expected);
-	ck_assert_uint_le(value, expected + off);
-}
-
 START_TEST(quota_is_kept)
 {
 	pid_t pid = spawn_in("a/x");
@@ -404,98 +362,6 @@ START_TEST(frozen_and_continued)
 }
 END_TEST
 
-/* --- what is accounted beside --- */
-
-static void io_setup(const char *devices)
-{
-	emul_teardown();
-	emul_setup_config((struct emul_config){ .devices = devices });
-	make_dirs("a", "a/x");
-	ck_assert_int_eq(do_write("cgroup.subtree_control", "+io"), 0);
-}
-
-START_TEST(io_of_the_only_disk)
-{
-	pid_t pid;
-
-	io_setup("8:0");
-	pid = fake_spawn(fake);
-	task(pid)->use.rbytes = 1000; /* before it came */
-	move("a/x", pid);
-	assert_read("a/io.stat", "");
-	task(pid)->use.rbytes = 5096;
-	task(pid)->use.wbytes = 100;
-	assert_read("a/io.stat", "8:0 rbytes=4096 wbytes=100 rios=0 wios=0 dbytes=0 dios=0\n");
-	fake_end(fake, pid);
-	assert_read("a/io.stat", "8:0 rbytes=4096 wbytes=100 rios=0 wios=0 dbytes=0 dios=0\n");
-	io_setup("8:0 8:16"); /* which one it was cannot be told */
-	pid = spawn_in("a/x");
-	task(pid)->use.rbytes = 4096;
-	assert_read("a/io.stat", "");
-}
-END_TEST
-
-/* --- forks --- */
-
-START_TEST(forks_at_the_limit)
-{
-	pid_t pid, other;
-
-	ck_assert_int_eq(do_write("cgroup.subtree_control", "+pids"), 0);
-	ck_assert_int_eq(do_write("a/cgroup.subtree_control", "+pids"), 0);
-	pid = spawn_in("a/x");
-	other = spawn_in("a/y");
-	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
-	ck_assert_int_eq(do_write("a/pids.max", "4"), 0);
-	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
-	fake_fork(fake, pid);
-	ck_assert_int_eq(emul_may_fork(tree, other, 0), 0);
-	/* one place is left, which the fork that was allowed may take */
-	ck_assert_int_eq(emul_may_fork(tree, pid, 1), -EBUSY);
-	assert_read("a/pids.events", "max 0\n");
-	fake_thread(fake, other);
-	assert_read("a/pids.peak", "4\n");
-	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
-	ck_assert_int_eq(emul_may_fork(tree, other, 3), -EAGAIN);
-	assert_read("a/pids.events", "max 2\n");
-	assert_read("a/pids.events.local", "max 2\n");
-	assert_read("a/x/pids.events", "max 0\n");
-	fake_end(fake, pid);
-	ck_assert_int_eq(emul_may_fork(tree, other, 0), 0);
-	/* the nearest limit is asked first */
-	ck_assert_int_eq(do_write("a/y/pids.max", "0"), 0);
-	ck_assert_int_eq(emul_may_fork(tree, other, 0), -EAGAIN);
-	assert_read("a/y/pids.events", "max 1\n");
-	assert_read("a/pids.events", "max 3\n");
-	ck_assert_int_eq(emul_may_fork(tree, fake_spawn(fake), 0), 0); /* nobody's */
-	ck_assert_int_eq(emul_may_fork(tree, 999999, 0), 0);
-}
-END_TEST
-
-/* Far from the limit nobody is looked at. */
-START_TEST(forks_far_from_the_limit)
-{
-	pid_t pid;
-	unsigned scans;
-
-	ck_assert_int_eq(do_write("cgroup.subtree_control", "+pids"), 0);
-	pid = spawn_in("a/x");
-	ck_assert_int_eq(do_write("a/pids.max", "100"), 0);
-	ck_assert_int_eq(emul_may_fork(tree, pid, 0), 0);
-	scans = fake->n_scans;
-	for (int i = 0; i < 98; i++) {
-		fake_fork(fake, pid);
-		ck_assert_int_eq(emul_may_fork(tree, pid, 1), 0);
-	}
-	ck_assert_uint_eq(fake->n_scans, scans);
-	fake_fork(fake, pid); /* that is 100 */
-	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
-	spawn_in("a/y"); /* the limit does not hold for who is moved: it is counted anew */
-	assert_read("a/pids.current", "101\n");
-	ck_assert_int_eq(emul_may_fork(tree, pid, 0), -EAGAIN);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("emul_enforce");
@@ -519,9 +385,6 @@ int main(void)
 	tcase_add_test(tc, stops_are_not_mixed_up);
 	tcase_add_test(tc, nobody_stays_stopped);
 	tcase_add_test(tc, frozen_and_continued);
-	tcase_add_test(tc, io_of_the_only_disk);
-	tcase_add_test(tc, forks_at_the_limit);
-	tcase_add_test(tc, forks_far_from_the_limit);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

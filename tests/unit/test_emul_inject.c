@@ -28,7 +28,12 @@ static void refused(const char *text, int errnum, const char *words)
 
 static void setup(void)
 {
-	emul_setup();
+	struct emul_config config = { .devices = "8:0" };
+
+	fake = fake_new();
+	config.tasks = &fake->tasks;
+	ck_assert_int_eq(emul_new(&config, &tree), 0);
+	tree->changed = on_change;
 	injected("write /cgroup.subtree_control +cpu +memory +pids\n"
 		 "mkdir /a\n"
 		 "write /a/cgroup.subtree_control +cpu +memory +pids\n"
@@ -120,6 +125,12 @@ START_TEST(wrong_lines_are_refused_with_a_reason)
 		{ "usage /a user=1.s", "not a time" },
 		{ "usage /a user=.5s", "not a time" },
 		{ "usage /a user=1000000001s", "not a time" },
+		{ "io /a", "no device" },
+		{ "io /a 8:", "no device" },
+		{ "io /a 8:0x rios=+1", "no device" },
+		{ "io /a 8:0", "nothing to count" },
+		{ "io /a 8:0 rios=1", "only counts" },
+		{ "advance 86401s", "a day" },
 		{ "event /a", "no event" },
 		{ "event /a memory.boom", "\"memory.boom\" is no event" },
 		{ "event /a memory.oom 3", "no count" },
@@ -261,6 +272,13 @@ START_TEST(events_count_and_notify)
 	assert_read("a/b/memory.swap.events", "high 0\nmax 0\nfail 1\n");
 	ck_assert_uint_ge(changes_of("a/b/memory.events"), 1);
 	ck_assert_uint_ge(changes_of("a/b/pids.events"), 1);
+	injected("write /cgroup.subtree_control +io +hugetlb\n"
+		 "event /a hugetlb.2MB.max +4\nio /a 8:0 rbytes=+1M rios=+3\n"
+		 "io /a 8:0 rbytes=+4K wios=+1");
+	assert_read("a/hugetlb.2MB.events", "max 4\n");
+	assert_read("a/io.stat", "8:0 rbytes=1052672 wbytes=0 rios=3 wios=1 dbytes=0 dios=0\n");
+	refused("io /a 8:16 rios=+1", ENODEV, "no block device 8:16");
+	refused("io /a/b 8:0 rios=+1", EINVAL, "io controller");
 	injected("write /a/cgroup.subtree_control -memory");
 	refused("event /a/b memory.oom", EINVAL, "memory controller");
 	refused("event / memory.oom", EINVAL, "the root");

@@ -142,7 +142,7 @@ START_TEST(stopped_ones_use_nothing)
 	ck_assert_uint_eq(number_of("a/cpu.stat", "usage_usec "), 1000000);
 	assert_read("a/memory.current", "1048576\n");
 	scenario("write /a/cgroup.freeze 0\nadvance 1s");
-	ck_assert_uint_eq(number_of("a/cpu.stat", "usage_usec "), 2040000);
+	ck_assert_uint_eq(number_of("a/cpu.stat", "usage_usec "), 2000000);
 	assert_read("a/memory.current", "2097152\n");
 }
 END_TEST
@@ -298,6 +298,76 @@ START_TEST(pressure_rises_in_steps)
 }
 END_TEST
 
+/* --- with what acts ------------------------------------------------------------------------- */
+
+#define assert_between(value, least, most)          \
+	do {                                        \
+		uint64_t value_ = (value);          \
+		ck_assert_uint_ge(value_, (least)); \
+		ck_assert_uint_le(value_, (most));  \
+	} while (0)
+
+/* 2.5 CPUs use up 100 ms of each period in 40 of it, and stand for 60. */
+START_TEST(demand_above_cpu_max_is_throttled)
+{
+	scenario("write /a/cpu.max 100000 100000\nadd /a burn cpu=2.5\nadvance 10s");
+	assert_between(number_of("a/cpu.stat", "usage_usec "), 9900000, 10150000);
+	assert_between(number_of("a/cpu.stat", "nr_periods "), 99, 100);
+	assert_between(number_of("a/cpu.stat", "nr_throttled "), 98, 100);
+	assert_between(number_of("a/cpu.stat", "throttled_usec "), 5800000, 6100000);
+	scenario("write /a/cpu.max max\nadvance 1s");
+	assert_between(number_of("a/cpu.stat", "usage_usec "), 12400000, 12650000);
+}
+END_TEST
+
+START_TEST(demand_below_cpu_max_is_not)
+{
+	scenario("write /a/cpu.max 100000 100000\nadd /a idle cpu=0.5\nadvance 10s");
+	ck_assert_uint_eq(number_of("a/cpu.stat", "usage_usec "), 5000000);
+	ck_assert_uint_eq(number_of("a/cpu.stat", "nr_throttled "), 0);
+}
+END_TEST
+
+/* 50 MiB and 10 MiB a second meet 100 MiB after five seconds. */
+START_TEST(a_leak_is_killed_at_its_limit)
+{
+	scenario("write /a/memory.max 100M\nadd /a leak memory=50M grow=10M/s\nadd /b other\n"
+		 "advance 4990ms");
+	ck_assert_uint_eq(number_of("a/memory.events", "oom_kill "), 0);
+	scenario("advance 200ms");
+	ck_assert_uint_eq(number_of("a/memory.events", "oom_kill "), 1);
+	ck_assert_uint_ge(number_of("a/memory.events", "max "), 1);
+	assert_read("a/memory.current", "0\n");
+	assert_between(number_of("a/memory.peak", ""), 100 << 20, 103 << 20);
+	assert_read("a/cgroup.events", "populated 0\nfrozen 0\n");
+	assert_state("time virtual\nprocess other 4194305 /b\n");
+}
+END_TEST
+
+START_TEST(a_leak_above_memory_high_is_slowed)
+{
+	scenario("write /a/memory.high 60M\nadd /a leak memory=50M grow=10M/s\nadvance 10s");
+	ck_assert_uint_ge(number_of("a/memory.events", "high "), 1);
+	assert_between(number_of("a/memory.current", ""), 60 << 20, 149 << 20);
+	ck_assert_uint_eq(number_of("a/memory.events", "oom_kill "), 0);
+}
+END_TEST
+
+START_TEST(stalls_are_seen_as_pressure)
+{
+	scenario("pressure /a memory some=50% full=10%\nadvance 10s\n"
+		 "pressure /a memory some=0%\nadvance 1s");
+	ck_assert_uint_eq(number_of("a/memory.pressure", "total="), 5000000);
+	ck_assert_uint_eq(number_of("memory.pressure", "total="), 5000000);
+	assert_between(number_of("a/memory.pressure", "some avg10="), 25, 35);
+	ck_assert_uint_eq(number_of("b/memory.pressure", "total="), 0);
+	scenario("advance 600s");
+	assert_between(number_of("a/memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0."),
+		       20, 23);
+	ck_assert_uint_eq(number_of("a/memory.pressure", "total="), 5000000);
+}
+END_TEST
+
 /* --- the same again ------------------------------------------------------------------------- */
 
 static void add_dir(struct tree *t, uint64_t dir, struct buf *out)
@@ -438,6 +508,11 @@ int main(void)
 	tcase_add_test(alone, later_lines_wait_for_their_time);
 	tcase_add_test(alone, later_lines_find_their_moment);
 	tcase_add_test(alone, pressure_rises_in_steps);
+	tcase_add_test(alone, demand_above_cpu_max_is_throttled);
+	tcase_add_test(alone, demand_below_cpu_max_is_not);
+	tcase_add_test(alone, a_leak_is_killed_at_its_limit);
+	tcase_add_test(alone, a_leak_above_memory_high_is_slowed);
+	tcase_add_test(alone, stalls_are_seen_as_pressure);
 	tcase_add_test(alone, the_same_script_gives_the_same_bytes);
 	tcase_add_checked_fixture(others, setup_among_others, emul_teardown);
 	tcase_add_test(others, virtual_time_leaves_the_real_one);

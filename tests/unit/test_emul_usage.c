@@ -154,6 +154,8 @@ START_TEST(usage_adds_up)
 	fake_settle(&fake->tasks);
 	ck_assert_uint_eq(usage_of("a").user_ns, 730);
 	ck_assert_uint_eq(usage_of("a").processes, 0);
+	ck_assert_uint_eq(usage_of("a").threads, 1); /* the zombie */
+	fake_reap(fake, pid);
 	ck_assert_uint_eq(usage_of("a").threads, 0);
 	ck_assert_uint_eq(usage_of("a").anon, 0);
 	ck_assert_int_eq(do_rmdir("a/y"), 0);

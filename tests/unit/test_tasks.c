@@ -58,11 +58,13 @@ START_TEST(hard_limit_forbids_tag)
 }
 END_TEST
 
-static int on_tagged(void *data, pid_t pid, uint64_t started, uint64_t tag)
+static int on_tagged(void *data, pid_t pid, uint64_t started, uint64_t tag, bool exited)
 {
 	struct seen *seen = data;
 
 	(void)started;
+	if (exited)
+		return 0;
 	if (seen->n == ARRAY_SIZE(seen->pids))
 		return -ENOMEM;
 	seen->pids[seen->n] = pid;
@@ -70,10 +72,10 @@ static int on_tagged(void *data, pid_t pid, uint64_t started, uint64_t tag)
 	return 0;
 }
 
-static int on_seen(void *data, pid_t pid, uint64_t started, uint64_t tag)
+static int on_seen(void *data, pid_t pid, uint64_t started, uint64_t tag, bool exited)
 {
 	ck_assert_uint_eq(started, start_of(pid));
-	return on_tagged(data, pid, started, tag);
+	return on_tagged(data, pid, started, tag, exited);
 }
 
 static bool scanned(const struct seen *seen, pid_t pid)
