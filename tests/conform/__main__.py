@@ -117,8 +117,8 @@ def inside(args):
     start = time.monotonic()
     for seed in args.seeds:
         comparison.check_seed(seed)
-    print(f"== {os.uname().release}: {len(args.seeds)} seeds, {comparison.operations} operations on "
-          f"each side, {time.monotonic() - start:.0f} s")
+    print(f"== {os.uname().release}: {len(args.seeds)} seeds, {comparison.operations} operations "
+          f"on each side, {time.monotonic() - start:.0f} s")
     for reason, count in sorted(comparison.explained.counts.items()):
         print(f"explained {count:6} {reason}")
     for signature, count in sorted(comparison.seen.items()):

@@ -228,8 +228,9 @@ class Episode:
         one, two = self.some_dir(), self.some_dir()
         name = self.some_file()
         return self.rng.choice((
-            f"rename {one} {two}", f"rename {one}/{name} {two}/{name}", f"link {one}/{name} {two}/x",
-            f"rename {one} {one}", f"rename {one}/{name} {one}/{name}"))
+            f"rename {one} {two}", f"rename {one}/{name} {two}/{name}",
+            f"link {one}/{name} {two}/x", f"rename {one} {one}",
+            f"rename {one}/{name} {one}/{name}"))
 
     def do_nodes(self):
         one, name = self.some_dir(), self.some_file()
