@@ -127,8 +127,16 @@ static void read_path(struct driver *driver, const char *path)
 	close(fd);
 }
 
+/* A controller that was turned off is counted in cgroup.stat until a grace period has passed. */
+static void wait_for_offline(const struct driver *driver)
+{
+	usleep(20000 + 5 * driver->settle_us);
+}
+
 static void op_read(struct driver *driver, char **words)
 {
+	if (!strcmp(last_part(words[1]), "cgroup.stat"))
+		wait_for_offline(driver);
 	read_path(driver, words[1]);
 }
 
@@ -217,12 +225,14 @@ static void dump(struct driver *driver, const char *dir, bool deep)
 
 static void op_dump(struct driver *driver, char **words)
 {
+	wait_for_offline(driver);
 	dump(driver, words[1], false);
 }
 
 static void op_dump_all(struct driver *driver, char **words)
 {
 	(void)words;
+	wait_for_offline(driver);
 	dump(driver, ".", true);
 }
 
