@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The emulator's tests of attributes, removed cgroups, openers, the dead and rare system calls on the
-kernel's own cgroup v2: directly, to show that the tests are right, and xattrs through the kernel
-backend too."""
+"""The emulator's tests of attributes, removed cgroups, openers, the dead and rare system calls, on
+the kernel's own cgroup v2: directly, to show that the tests are right, and xattrs through the
+kernel backend too."""
 import os
 
 import test_dead
 import test_files
 import test_opener
 import test_xattrs
-from harness import remove_cgroup, write
-from kernel_backend import KernelCase
+from harness import remove_cgroup, run_program, tool, write
+from kernel_backend import CGROUPS, KernelCase
 
 
 class Direct(KernelCase):
@@ -68,7 +68,13 @@ class DirectOpener(Direct):
 
     def setUp(self):
         super().setUp()
+        self.remount("nsdelegate,memory_recursiveprot")
+        self.addCleanup(self.remount, "memory_recursiveprot")
         self.mkdir("a", "b", "b/c")
+
+    def remount(self, options):
+        result = run_program([tool("mount"), "-o", "remount," + options, CGROUPS])
+        self.assertEqual(0, result.status, result)
 
 
 class DirectDead(Direct):
