@@ -186,7 +186,8 @@ def show(kernel, emulator, programs):
     for program in programs:
         passed = [t for t, result in kernel.get(program, {}).items() if result == "pass"]
         held = sum(emulator[program].get(t) == "pass" for t in passed)
-        print(f"{program}: {held} of the {len(passed)} that pass on the kernel pass on the emulator")
+        print(f"{program}: {held} of the {len(passed)} that pass on the kernel pass on the "
+              "emulator")
     return failed
 
 

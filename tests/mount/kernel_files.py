@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The emulator's tests of attributes, removed cgroups, openers, the dead and rare system calls on the
-kernel's own cgroup v2: directly, to show that the tests are right, and xattrs through the kernel
-backend too."""
+"""The emulator's tests of attributes, removed cgroups, openers, the dead and rare system calls on
+the kernel's own cgroup v2: directly, to show that the tests are right, and xattrs through the
+kernel backend too."""
 import os
 
 import test_dead
