@@ -644,6 +644,7 @@ class Structure(Replay):
         self.put("thaw a", "a/cgroup.freeze", "0")
         self.events("a events", "a")
         self.events("a/b events (self-frozen)", "a/b")
+        wait_for(lambda: letter(q.pid) == "T", "a stopped process")
         status = Path(f"/proc/{q.pid}/status").read_text()
         self.info("frozen task State", re.search(r"^State:.*$", status, re.M)[0])
         os.kill(q.pid, signal.SIGUSR1)
