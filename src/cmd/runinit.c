@@ -5,11 +5,13 @@
  * the kernel ends everybody else.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,8 @@
 #include "ctlfs/log.h"
 #include "run.h"
 #include "serve.h"
+
+#define INIT_SCOPE "/sys/fs/cgroup/init.scope"
 
 /* Keeps this process, and so all that come from it, on the first count CPUs that it may use. */
 static void stay_on(unsigned count)
@@ -51,10 +55,29 @@ static int prepare(const struct run_init *i)
 	return setenv("CTLFS_MOUNT", RUN_MOUNT, 1) < 0 ? -errno : 0;
 }
 
-static _Noreturn void become(const struct run_init *i)
+static int write_text(const char *path, const char *text)
 {
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) > 0 ? 0 : -errno;
+}
+
+/* Out of the command's way, which could otherwise never enable a controller in its own cgroup (no
+ * internal processes): to where systemd would be. A limit that forbids it has been asked for. */
+static void leave(void)
+{
+	if (mkdir(INIT_SCOPE, 0755) == 0 && write_text(INIT_SCOPE "/cgroup.procs", "0") < 0)
+		rmdir(INIT_SCOPE);
+}
+
+/* The command: waits until it is alone in its cgroup. */
+static _Noreturn void become(const struct run_init *i, int ready)
+{
+	char byte;
 	int error;
 
+	if (read(ready, &byte, 1) != 1)
+		_exit(STATUS_RUN_FAILED);
 	run_signals_restore(i->signals);
 	if (i->forks >= 0)
 		forks_ask(i->forks);
@@ -102,6 +125,30 @@ static int follow(const struct run_init *i, pid_t command)
 	return status;
 }
 
+/* -1, told, on failure. */
+static pid_t start(const struct run_init *i)
+{
+	int ready[2];
+	pid_t command = -1;
+
+	if (pipe2(ready, O_CLOEXEC) == 0)
+		command = fork();
+	if (command < 0) {
+		log_error("run: %s cannot be started: %s", i->command[0], strerror(errno));
+		return -1;
+	}
+	if (command == 0) {
+		close(ready[1]);
+		become(i, ready[0]);
+	}
+	close(ready[0]);
+	leave();
+	if (write(ready[1], "", 1) != 1)
+		log_error("run: %s has ended before it was started", i->command[0]);
+	close(ready[1]);
+	return command;
+}
+
 int run_init(const struct run_init *i)
 {
 	sigset_t chld;
@@ -109,13 +156,9 @@ int run_init(const struct run_init *i)
 
 	if (prepare(i) < 0)
 		return STATUS_RUN_FAILED;
-	command = fork();
-	if (command == 0)
-		become(i);
-	if (command < 0) {
-		log_error("run: %s cannot be started: %s", i->command[0], strerror(errno));
+	command = start(i);
+	if (command < 0)
 		return STATUS_RUN_FAILED;
-	}
 	if (i->forks >= 0)
 		close(i->forks); /* its end tells that nobody will be asked for */
 	sigemptyset(&chld);

@@ -16,7 +16,7 @@
 #define USER_COUNT_MAX 128
 #define USER_BYTES_MAX (128 << 10)
 
-/* One attribute; a node's are in the order of their names. */
+/* One attribute; a node's are in the order in which they are listed. */
 struct xattr {
 	struct xattr *next;
 	unsigned slot;
@@ -44,22 +44,26 @@ static int check_name(const char *name)
 	return refuse(EOPNOTSUPP, "only user., trusted. and security. attributes exist");
 }
 
-/* Where name is, or would be put in. */
+/* The link to the attribute, or to nothing. */
 static struct xattr **find(struct cgroup *cg, unsigned slot, const char *name)
 {
 	struct xattr **link = &cg->xattrs;
 
-	while (*link && ((*link)->slot < slot ||
-			 ((*link)->slot == slot && strcmp((*link)->name, name) < 0)))
+	while (*link && ((*link)->slot != slot || strcmp((*link)->name, name)))
 		link = &(*link)->next;
 	return link;
 }
 
-static struct xattr *at_link(struct xattr *const *link, unsigned slot, const char *name)
+/* Where a new one goes: the last name comes first, in 6.1 the last one that was made. */
+static struct xattr **place_for(struct cgroup *cg, unsigned slot, const char *name)
 {
-	struct xattr *x = *link;
+	struct xattr **link = &cg->xattrs;
 
-	return x && x->slot == slot && !strcmp(x->name, name) ? x : NULL;
+	if (cg->emul->config.version == EMUL_6_1)
+		return link;
+	while (*link && ((*link)->slot != slot || strcmp((*link)->name, name) > 0))
+		link = &(*link)->next;
+	return link;
 }
 
 static int check_room(const struct cgroup *cg, unsigned slot, size_t size)
@@ -97,7 +101,7 @@ static struct xattr *xattr_new(unsigned slot, const char *name, const struct tre
 static int put(struct cgroup *cg, unsigned slot, const char *name, const struct tree_xattr *set)
 {
 	struct xattr **link = find(cg, slot, name);
-	struct xattr *old = at_link(link, slot, name);
+	struct xattr *old = *link;
 	struct xattr *new;
 	int r = is_user(name) ? check_room(cg, slot, set->size) : 0;
 
@@ -110,6 +114,8 @@ static int put(struct cgroup *cg, unsigned slot, const char *name, const struct 
 	new = xattr_new(slot, name, set);
 	if (!new)
 		return -ENOMEM;
+	if (!old)
+		link = place_for(cg, slot, name);
 	new->next = old ? old->next : *link;
 	*link = new;
 	free(old);
@@ -127,7 +133,7 @@ int xattr_set(struct cgroup *cg, unsigned slot, const char *name, const struct t
 	if (set->value)
 		return put(cg, slot, name, set);
 	link = find(cg, slot, name);
-	x = at_link(link, slot, name);
+	x = *link;
 	if (!x)
 		return -ENODATA;
 	*link = x->next;
@@ -142,7 +148,7 @@ int xattr_get(struct cgroup *cg, unsigned slot, const char *name, struct buf *ou
 
 	if (r < 0)
 		return r;
-	x = at_link(find(cg, slot, name), slot, name);
+	x = *find(cg, slot, name);
 	if (!x)
 		return -ENODATA;
 	buf_add(out, x->value, x->size);

@@ -62,6 +62,21 @@ static int write_inject(struct server *s, const char *text)
 }
 
 /* Those that can be written belong to who serves, and are nobody else's business. */
+/* The reader's own /proc/self/cgroup, as the tree has it: whoever is no member is in its root. */
+static int show_cgroup(struct server *s, const struct caller *reader, struct buf *out)
+{
+	struct tree *t = s->config.tree;
+	uint64_t dir = TREE_ROOT;
+	int r = t->ops->locate(t, reader->pid, &dir);
+
+	if (r < 0 && r != -ENOENT && r != -ESRCH)
+		return r;
+	buf_adds(out, "0::");
+	r = tree_path(t, dir, out);
+	buf_adds(out, "\n");
+	return r;
+}
+
 static const struct {
 	const char *name;
 	int (*show)(struct server *s, const struct caller *reader, struct buf *out);
@@ -70,6 +85,7 @@ static const struct {
 	{ "version", show_version, NULL },
 	{ "stats", show_stats, NULL },
 	{ "errors", show_errors, NULL },
+	{ "cgroup", show_cgroup, NULL },
 	{ "inject", show_inject, write_inject }, /* the last one: not every tree has it */
 };
 

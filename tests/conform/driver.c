@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * driver ROOT SETTLE_US CONTROLLER...: runs the script on its input in a cgroup of its own below ROOT, and
- * answers each line with one line, so that the answers of two trees can be compared. "episode
- * NAME" begins a new tree, with new tasks. Writes no pid that is not its own child's.
+ * driver ROOT SETTLE_US CONTROLLER...: runs the script on its input in a cgroup of its own below
+ * ROOT, and answers each line with one line, so that the answers of two trees can be compared.
+ * "episode NAME" begins a new tree, with new tasks. Writes no pid that is not its own child's.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -7,14 +7,16 @@ would end or slow them: what that does is a matter of time, and is tested elsewh
 """
 import random
 
-EPISODE = 200  # operations
+EPISODE = 250  # operations
 
+# All files but memory.zswap.* and io.bfq.weight, which the VM's kernel does not have (tests/golden
+# has them).
 READ_ONLY = (
     "cgroup.controllers cgroup.events cgroup.stat cpu.stat cpu.stat.local cpuset.cpus.effective "
     "cpuset.mems.effective cpuset.cpus.exclusive.effective hugetlb.2MB.current hugetlb.2MB.events "
     "hugetlb.2MB.events.local hugetlb.2MB.numa_stat hugetlb.2MB.rsvd.current io.stat "
     "memory.current memory.events memory.events.local memory.numa_stat memory.stat "
-    "memory.swap.current memory.swap.events memory.zswap.current misc.current misc.events "
+    "memory.swap.current memory.swap.events misc.current misc.events "
     "misc.events.local misc.peak pids.current pids.events pids.events.local pids.peak "
     "rdma.current").split()
 CONTROLLERS = "cpuset cpu io memory hugetlb pids rdma misc".split()
@@ -47,7 +49,6 @@ VALUES = {
     "cpuset.cpus.partition": ("member", "root", "isolated", r"root\n", r"\smember", "Root", r"\e",
                               r"\n", "x", r"root\sinvalid", "{x4097}"),
     "hugetlb.2MB.max": BYTES, "hugetlb.2MB.rsvd.max": BYTES,
-    "io.bfq.weight": COMMON + (r"default\s50", "500", "1000", "1001", r"default", r"default\s1\n"),
     "io.max": COMMON + (r"8:99\srbps=1024", r"8:99", r"8:99\s", r"1:1\srbps=max", r"a:b\srbps=2",
                         r"8:\srbps=2", r"8:99\sfoo=2", r"8:99\srbps=0", r"0:0\swbps=2"),
     "io.weight": COMMON + (r"default\s50", "500", "10000", "10001", r"default", r"default\s5\s6",
@@ -56,8 +57,7 @@ VALUES = {
     "memory.oom.group": INTEGER, "memory.peak": COMMON, "memory.swap.peak": COMMON,
     "memory.reclaim": (r"\n", "abc", "-1", "0", r"\s0", r"0\sswappiness=60", r"0\sswappiness=201",
                        r"0\sswappiness=", r"0\sfoo", r"0\sswappiness=max", "1KB", r"\e"),
-    "memory.swap.high": BYTES, "memory.swap.max": BYTES, "memory.zswap.max": BYTES,
-    "memory.zswap.writeback": INTEGER,
+    "memory.swap.high": BYTES, "memory.swap.max": BYTES,
     "misc.max": COMMON + (r"foo\s1", r"foo", r"sev\smax", r"foo\smax\n"),
     "pids.max": INTEGER + ("4194303",),
     "rdma.max": COMMON + (r"mlx\shca_handle=1", r"mlx\sfoo=1", r"mlx\shca_handle=max", "mlx",
@@ -228,8 +228,9 @@ class Episode:
         one, two = self.some_dir(), self.some_dir()
         name = self.some_file()
         return self.rng.choice((
-            f"rename {one} {two}", f"rename {one}/{name} {two}/{name}", f"link {one}/{name} {two}/x",
-            f"rename {one} {one}", f"rename {one}/{name} {one}/{name}"))
+            f"rename {one} {two}", f"rename {one}/{name} {two}/{name}",
+            f"link {one}/{name} {two}/x", f"rename {one} {one}",
+            f"rename {one}/{name} {one}/{name}"))
 
     def do_nodes(self):
         one, name = self.some_dir(), self.some_file()

@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +16,12 @@
 #include <unistd.h>
 
 #include "conform.h"
+#include "ops.h"
 
 #define USER 65534
 #define PID_LIMIT 4194304
 
-static const char *last_part(const char *path)
+const char *last_part(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -62,7 +62,7 @@ static void settle_after(struct driver *driver, const char *path)
 		actors_settle(driver);
 }
 
-static void write_fd(struct driver *driver, int fd, const char *path, const char *word)
+void write_fd(struct driver *driver, int fd, const char *path, const char *word)
 {
 	char value[VALUE_MAX];
 	ssize_t size = unescape(driver, word, value), done;
@@ -97,7 +97,7 @@ static void op_write(struct driver *driver, char **words)
 }
 
 /* The whole text from an offset on. */
-static void read_fd(struct driver *driver, int fd, const char *path)
+void read_fd(struct driver *driver, int fd, const char *path)
 {
 	static char text[1 << 16];
 	size_t size = 0;
@@ -127,12 +127,20 @@ static void read_path(struct driver *driver, const char *path)
 	close(fd);
 }
 
+/* A controller that was turned off is counted in cgroup.stat until a grace period has passed. */
+static void wait_for_offline(const struct driver *driver)
+{
+	usleep(20000 + 5 * driver->settle_us);
+}
+
 static void op_read(struct driver *driver, char **words)
 {
+	if (!strcmp(last_part(words[1]), "cgroup.stat"))
+		wait_for_offline(driver);
 	read_path(driver, words[1]);
 }
 
-static void say_stat(struct driver *driver, const struct stat *attr)
+void say_stat(struct driver *driver, const struct stat *attr)
 {
 	say(&driver->answer, "%06o %lu %u %u %ld %ld %ld", attr->st_mode,
 	    (unsigned long)attr->st_nlink, attr->st_uid, attr->st_gid, (long)attr->st_size,
@@ -149,7 +157,7 @@ static void op_stat(struct driver *driver, char **words)
 		say_stat(driver, &attr);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
+int by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
@@ -164,11 +172,21 @@ static void op_ls(struct driver *driver, char **words)
 		return;
 	}
 	for (i = 0; i < count; i++) {
-		say(&driver->answer, "%s%s%s", i ? " " : "", names[i]->d_name,
-		    names[i]->d_type == DT_DIR ? "/" : "");
+		say(&driver->answer, "%s", i ? " " : "");
+		say_escaped(&driver->answer, names[i]->d_name, strlen(names[i]->d_name));
+		say(&driver->answer, "%s", names[i]->d_type == DT_DIR ? "/" : "");
 		free(names[i]);
 	}
 	free(names);
+}
+
+/* A whole tree is many files, and in the VM each takes its time: what was set, and its effects. */
+static bool is_telling(const char *name, const struct stat *attr)
+{
+	if (tells_usage(name))
+		return false;
+	return attr->st_mode & 0222 || !strncmp(name, "cgroup.", 7) || strstr(name, "effective") ||
+	       strstr(name, "events") || !strcmp(name, "pids.current");
 }
 
 /* Every file of a directory: its attributes and its text; deep: of those below, too. */
@@ -191,11 +209,11 @@ static void dump(struct driver *driver, const char *dir, bool deep)
 			free(names[i]);
 			continue;
 		}
-		say(&driver->answer, "%s ", path);
+		say_escaped(&driver->answer, path, strlen(path));
+		say(&driver->answer, " ");
 		say_stat(driver, &attr);
 		say(&driver->answer, " ");
-		/* To find out what all members use takes the emulator its time. */
-		if (!S_ISDIR(attr.st_mode) && !(deep && tells_usage(name)))
+		if (!S_ISDIR(attr.st_mode) && (!deep || is_telling(name, &attr)))
 			read_path(driver, path);
 		say(&driver->answer, "|");
 		if (S_ISDIR(attr.st_mode) && deep)
@@ -207,12 +225,14 @@ static void dump(struct driver *driver, const char *dir, bool deep)
 
 static void op_dump(struct driver *driver, char **words)
 {
+	wait_for_offline(driver);
 	dump(driver, words[1], false);
 }
 
 static void op_dump_all(struct driver *driver, char **words)
 {
 	(void)words;
+	wait_for_offline(driver);
 	dump(driver, ".", true);
 }
 
@@ -336,177 +356,6 @@ static void op_listxattr(struct driver *driver, char **words)
 	qsort(names, count, sizeof(*names), by_text);
 	for (i = 0; i < count; i++)
 		say(&driver->answer, " %s", names[i]);
-}
-
-/* --- descriptors that are kept open --- */
-
-/* "f3" is 3; says so and is -1 where nothing is open there. */
-static int held_number(struct driver *driver, const char *word)
-{
-	int number = word[0] == 'f' ? atoi(word + 1) : -1;
-
-	if (number < 0 || number >= HELD || driver->held[number] < 0) {
-		say(&driver->answer, "not open");
-		return -1;
-	}
-	return number;
-}
-
-static int open_flags(const char *word)
-{
-	int flags = O_CLOEXEC;
-
-	if (strchr(word, 'd'))
-		return flags | O_RDONLY | O_DIRECTORY;
-	if (strchr(word, 't'))
-		flags |= O_TRUNC;
-	if (strchr(word, 'a'))
-		flags |= O_APPEND;
-	if (strchr(word, 'r'))
-		return flags | (strchr(word, 'w') ? O_RDWR : O_RDONLY);
-	return flags | O_WRONLY;
-}
-
-/* open fN PATH FLAGS: of r, w, t, a, d. */
-static void op_open(struct driver *driver, char **words)
-{
-	int number = atoi(words[1] + 1);
-
-	if (number < 0 || number >= HELD) {
-		say(&driver->answer, "no such");
-		return;
-	}
-	if (driver->held[number] >= 0)
-		close(driver->held[number]);
-	driver->held[number] = open(words[2], open_flags(words[3]));
-	snprintf(driver->held_name[number], sizeof(*driver->held_name), "%s",
-		 last_part(words[2]));
-	say_result(&driver->answer, driver->held[number] < 0 ? errno : 0);
-}
-
-static void op_close(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]);
-
-	if (number < 0)
-		return;
-	say_result(&driver->answer, close(driver->held[number]) ? errno : 0);
-	driver->held[number] = -1;
-}
-
-static void op_fwrite(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]);
-
-	if (number >= 0)
-		write_fd(driver, driver->held[number], driver->held_name[number], words[2]);
-}
-
-/* fread fN OFFSET SIZE: pread, whose snapshot is new at offset 0. */
-static void op_fread(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]);
-	char text[8192];
-	size_t size = strtoul(words[3], NULL, 10);
-	ssize_t done;
-
-	if (number < 0)
-		return;
-	if (size > sizeof(text))
-		size = sizeof(text);
-	done = pread(driver->held[number], text, size, strtol(words[2], NULL, 10));
-	say_result(&driver->answer, done < 0 ? errno : 0);
-	say(&driver->answer, " ");
-	if (done > 0)
-		say_content(driver, driver->held_name[number], text, done);
-}
-
-static void op_fseek(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]);
-	off_t at;
-
-	if (number < 0)
-		return;
-	at = lseek(driver->held[number], strtol(words[2], NULL, 10), SEEK_SET);
-	say_result(&driver->answer, at < 0 ? errno : 0);
-}
-
-static void op_freadall(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]);
-
-	if (number >= 0)
-		read_fd(driver, driver->held[number], driver->held_name[number]);
-}
-
-/* Events are told at most every 10 ms. */
-static void op_fpoll(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]);
-	struct pollfd pollfd = { .events = POLLPRI | POLLERR | POLLIN };
-
-	if (number < 0)
-		return;
-	usleep(15000 + 4 * driver->settle_us);
-	pollfd.fd = driver->held[number];
-	if (poll(&pollfd, 1, 0) < 0)
-		say_result(&driver->answer, errno);
-	else
-		say(&driver->answer, "%x", (unsigned int)pollfd.revents);
-}
-
-static void op_fstat(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]);
-	struct stat attr;
-
-	if (number < 0)
-		return;
-	if (fstat(driver->held[number], &attr))
-		say_result(&driver->answer, errno);
-	else
-		say_stat(driver, &attr);
-}
-
-static void op_openat(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]), fd;
-
-	if (number < 0)
-		return;
-	fd = openat(driver->held[number], words[2], O_RDONLY | O_CLOEXEC);
-	say_result(&driver->answer, fd < 0 ? errno : 0);
-	if (fd >= 0)
-		close(fd);
-}
-
-static void op_mkdirat(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]);
-
-	if (number >= 0)
-		say_result(&driver->answer,
-			   mkdirat(driver->held[number], words[2], 0755) ? errno : 0);
-}
-
-static void op_fls(struct driver *driver, char **words)
-{
-	int number = held_number(driver, words[1]), count, i;
-	struct dirent **names;
-	char path[64];
-
-	if (number < 0)
-		return;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", driver->held[number]);
-	count = scandir(path, &names, NULL, by_name);
-	say_result(&driver->answer, count < 0 ? errno : 0);
-	for (i = 0; i < count; i++) {
-		say(&driver->answer, " %s", names[i]->d_name);
-		free(names[i]);
-	}
-	if (count >= 0)
-		free(names);
 }
 
 /* --- tasks --- */

@@ -61,7 +61,8 @@ def answers(tree, lines, granted, settle=SETTLE_US):
     """What a tree answers to the lines of a script."""
     try:
         done = subprocess.run([DRIVER, tree, str(settle), *granted], input="\n".join(lines) + "\n",
-                              stdout=subprocess.PIPE, text=True, check=False,
+                              stdout=subprocess.PIPE, check=False, encoding="utf-8",
+                              errors="surrogateescape",
                               timeout=(60 + len(lines) / 20) * SLOW)
     except subprocess.TimeoutExpired as timeout:
         out = (timeout.stdout or b"").decode().split("\n")[:-1]

@@ -128,6 +128,8 @@ def inside(directory, programs):
     """In the VM: on its own cgroup2."""
     if os.environ.get("CTLFS_IN_VM") != "1":
         raise SystemExit("kselftest: --inside is for the VM")
+    subprocess.run(["mount", "-o", "remount,nsdelegate,memory_recursiveprot", "/sys/fs/cgroup"],
+                   check=True)
     results = {name: run_program(["stdbuf", "-oL", directory / name], LIMIT * 4)
                for name in programs}
     print("RESULTS " + json.dumps(results))
@@ -186,7 +188,7 @@ def show(kernel, emulator, programs):
     for program in programs:
         passed = [t for t, result in kernel.get(program, {}).items() if result == "pass"]
         held = sum(emulator[program].get(t) == "pass" for t in passed)
-        print(f"{program}: {held} of the {len(passed)} that pass on the kernel pass on the emulator")
+        print(f"{program}: {held} of the {len(passed)} that pass on the kernel")
     return failed
 
 

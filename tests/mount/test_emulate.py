@@ -51,7 +51,7 @@ class Versions(Case):
 
     def test_run(self):
         done = run_in("--emulate", "6.1", "cat", "/sys/fs/cgroup/cgroup.stat")
-        self.assertEqual("nr_descendants 0\nnr_dying_descendants 0\n", done.out, done)
+        self.assertEqual("nr_descendants 1\nnr_dying_descendants 0\n", done.out, done)
 
     def test_unknown(self):
         done = run_in("--emulate", "6.2", "true")

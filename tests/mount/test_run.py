@@ -104,12 +104,20 @@ class Statuses(Case):
 
     def test_own_processes(self):
         """A pid namespace: the command sees its own processes only."""
-        done = run_in("--", "sh", "-c", "echo /proc/[0-9]*; cat /sys/fs/cgroup/cgroup.procs")
-        first, *members = done.out.split("\n")
+        done = run_in("--", "sh", "-c", "cd /sys/fs/cgroup; echo /proc/[0-9]*;"
+                      "cat init.scope/cgroup.procs; echo $$; cat cgroup.procs")
+        first, init, shell, *members = done.out.split("\n")
         self.assertLessEqual(len(first.split()), 4, first)
         self.assertIn("/proc/1", first.split())
-        self.assertIn("1", members)
-        self.assertNotIn("0", members)
+        self.assertEqual("1", init)
+        self.assertIn(shell, members)
+        self.assertFalse({"0", "1"} & set(members), members)
+
+
+    def test_init_stays_where_it_may_not_leave(self):
+        done = run_in("--set", "cgroup.max.depth=0", "--", "sh", "-c",
+                      "cd /sys/fs/cgroup; ls -d */; grep -x 1 cgroup.procs")
+        self.assertEqual("1\n", done.out, done)
 
 
 class Signals(Case):
@@ -180,7 +188,6 @@ class Limits(Case):
             cd /sys/fs/cgroup
             mkdir a leaf
             echo 0 >leaf/cgroup.procs
-            echo 1 >leaf/cgroup.procs
             echo +cpuset >cgroup.subtree_control
             sleep 1000 & plain=$!
             taskset -c 1 sleep 1000 & chosen=$!
@@ -202,14 +209,14 @@ class Limits(Case):
             cd /sys/fs/cgroup
             mkdir leaf other
             echo 0 >leaf/cgroup.procs
-            echo 1 >leaf/cgroup.procs
             echo '+memory +pids' >cgroup.subtree_control
             cat cgroup.subtree_control leaf/memory.max leaf/cgroup.type
             test "$(cat cgroup.procs)" = ""
             rmdir other
             ls -d */
             """)
-        self.assertEqual((0, "memory pids\nmax\ndomain\nleaf/\n"), (done.status, done.out), done)
+        self.assertEqual((0, "memory pids\nmax\ndomain\ninit.scope/\nleaf/\n"),
+                         (done.status, done.out), done)
 
     def test_refusals_explained(self):
         done = run_in("--", "sh", "-c", f"""

@@ -273,7 +273,7 @@ START_TEST(xattrs)
 	ck_assert_int_eq(set_xattr(dir, "security.", "1", 0), -EINVAL);
 	ck_assert_int_eq(tree->ops->xattr->list(tree, dir, &out), 0);
 	ck_assert_uint_eq(out.len, 14);
-	ck_assert_mem_eq(out.data, "user.a\0user.b\0", 14);
+	ck_assert_mem_eq(out.data, "user.b\0user.a\0", 14);
 	buf_reset(&out);
 	ck_assert_int_eq(tree->ops->xattr->get(tree, dir, "user.a", &out), 0);
 	ck_assert_str_eq(buf_text(&out), "22");
@@ -287,6 +287,40 @@ START_TEST(xattrs)
 	GRANT_PIDS("cgroup.subtree_control");
 	ck_assert_int_eq(tree->ops->xattr->get(tree, node_at("a/pids.max"), "user.a", &out),
 			 -ENODATA);
+}
+END_TEST
+
+static void assert_list(uint64_t node, const char *names, size_t len)
+{
+	cleanup_buf struct buf out = { 0 };
+
+	ck_assert_int_eq(tree->ops->xattr->list(tree, node, &out), 0);
+	ck_assert_uint_eq(out.len, len);
+	ck_assert_mem_eq(out.data, names, len);
+}
+
+/* As kernels list them. */
+START_TEST(order_of_xattrs)
+{
+	static const char *const names[] = { "user.b", "user.a", "user.c", "user.ab", "trusted.z" };
+	static const char v612[] = "user.c\0user.b\0user.ab\0user.a\0trusted.z";
+	static const char v61[] = "trusted.z\0user.ab\0user.c\0user.a\0user.b";
+
+	emul_teardown();
+	for (int i = 0; i < 2; i++) {
+		emul_setup_config(
+			(struct emul_config){ .version = i == 0 ? EMUL_6_12 : EMUL_6_1 });
+		make_dirs("a");
+		for (size_t n = 0; n < ARRAY_SIZE(names); n++)
+			ck_assert_int_eq(set_xattr(node_at("a"), names[n], "1", 0), 0);
+		ck_assert_int_eq(set_xattr(node_at("a"), "user.b", "2", 0), 0);
+		if (i == 0)
+			assert_list(node_at("a"), v612, sizeof v612);
+		else
+			assert_list(node_at("a"), v61, sizeof v61);
+		if (i == 0)
+			emul_teardown();
+	}
 }
 END_TEST
 
@@ -420,6 +454,7 @@ int main(void)
 	tcase_add_test(tc, number_used_again_while_moving);
 	tcase_add_test(tc, removed_until_forgotten);
 	tcase_add_test(tc, xattrs);
+	tcase_add_test(tc, order_of_xattrs);
 	tcase_add_test(tc, namespace_of_the_opener);
 	tcase_add_test(tc, namespace_root_files);
 	tcase_add_test(tc, namespace_of_a_stranger);
