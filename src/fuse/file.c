@@ -77,7 +77,8 @@ static int open_tree(fuse_req_t req, struct handle *h, int flags)
 	struct tree *t = h->server->config.tree;
 	struct caller who = caller_of(req);
 
-	if (events_is_echo(req)) {
+	/* One that could be read would need a file. */
+	if (events_is_echo(req) && (flags & O_ACCMODE) == O_WRONLY) {
 		h->echo = true;
 		return 0;
 	}
