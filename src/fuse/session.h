@@ -40,6 +40,7 @@ struct handle {
 	bool echo; /* opened by the events thread, to raise IN_MODIFY */
 	struct buf text; /* the snapshot being read ... */
 	bool taken; /* ... if there is one */
+	size_t next_read; /* where a read goes on in it */
 	/* Protected by events.lock; see events.c. */
 	struct fuse_pollhandle *waiting;
 	bool changed; /* since the last read from offset 0 */
