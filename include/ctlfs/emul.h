@@ -41,9 +41,9 @@ struct emul_config {
  * the task source answered. */
 int emul_new(const struct emul_config *config, struct tree **ret_tree);
 
-/* Task tid, which waits for the answer, is about to fork or to make a thread; pending other ones that
- * were allowed to may not have done it yet. 0: it may; -EAGAIN: not, for a pids.max, which is counted
- * in pids.events; -EBUSY: ask again when fewer are pending. Waits for no process. */
+/* Task tid, which waits for the answer, is about to fork or to make a thread; pending other ones
+ * that were allowed to may not have done it yet. 0: it may; -EAGAIN: not, for a pids.max, which is
+ * counted in pids.events; -EBUSY: ask again when fewer are pending. Waits for no process. */
 int emul_may_fork(struct tree *t, pid_t tid, unsigned pending);
 
 /* Runs what is due by the clock of the task source: throttling, growth over limits, pressure. Gives

@@ -79,7 +79,8 @@ static inline void host_free(struct host *h) /* NULL is fine */
 int host_online(struct host *h, struct cpulist *ret_cpus);
 
 /* Appends the block devices of /sys, without partitions, by number: "MAJ:MIN " each; "MAJ:MIN/mq ",
- * or "MAJ:MIN/ssd " if it does not rotate, of one with request queues (blk-mq). Nothing where there is no /sys. -ENOMEM. */
+ * or "MAJ:MIN/ssd " if it does not rotate, of one with request queues (blk-mq). Nothing where there
+ * is no /sys. -ENOMEM. */
 int host_devices(struct buf *out);
 
 #endif

@@ -144,6 +144,7 @@ static void throttle(struct bandwidth *b, uint64_t now)
 	members_each(b->cg, throttle_one, &t);
 	if (!t.stopped)
 		return;
+	members_stall(b->cg, HOLD_CPU, b->began);
 	b->throttled = true;
 	b->throttled_at = now;
 	b->stopped = t.stopped < cpus ? t.stopped : cpus ? (unsigned)cpus : 1;

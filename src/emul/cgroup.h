@@ -143,9 +143,6 @@ static inline bool cgroup_has_tasks(const struct cgroup *cg)
 
 /* --- members.c --- */
 
-/* Why a member is stopped for a while, beside cgroup.freeze. */
-enum hold { HOLD_CPU, HOLD_HIGH, HOLDS };
-
 /* A process that carries the tag of a live cgroup. */
 struct member {
 	pid_t pid;
@@ -292,6 +289,10 @@ void member_cont(struct member *m); /* if we have stopped it and nothing keeps i
 /* Keeps m stopped for by's limit. False: it is stopped anyway, or must not be. */
 bool member_hold(struct member *m, enum hold why, struct cgroup *by);
 void member_release(struct member *m, enum hold why);
+/* Those below by that are held stall from now until they are released, and fully so if nobody else
+ * below it has run since then. */
+void members_stall(struct cgroup *by, enum hold why, uint64_t since);
+void member_unhold(struct member *m); /* it is about to be removed */
 void members_release(struct cgroup *by, enum hold why); /* all that by holds */
 void member_left(struct member *m); /* its cgroup's limits hold it no more */
 

@@ -33,18 +33,23 @@ static void split_node(uint64_t node, uint64_t *ret_id, unsigned *ret_slot)
 	*ret_slot = (unsigned)((node - TREE_ROOT) % PER_DIR);
 }
 
+static struct cgroup *find_gone(const struct emul *e, uint64_t id)
+{
+	uint32_t key = (uint32_t)id;
+	struct cgroup *cg = NULL;
+
+	if (id <= UINT32_MAX)
+		HASH_FIND(hh_id, e->gone, &key, sizeof key, cg);
+	return cg;
+}
+
 int cgroup_find_any(const struct emul *e, uint64_t node, struct cgroup **ret_cg, unsigned *ret_slot)
 {
 	uint64_t id;
-	uint32_t key;
 	struct cgroup *cg;
 
 	split_node(node, &id, ret_slot);
-	key = (uint32_t)id;
-	if (id <= UINT32_MAX)
-		HASH_FIND(hh_id, e->gone, &key, sizeof key, cg);
-	else
-		cg = NULL;
+	cg = find_gone(e, id);
 	if (!cg)
 		return cgroup_find(e, node, ret_cg, ret_slot);
 	*ret_cg = cg;
@@ -102,7 +107,7 @@ void cgroup_unpin(struct cgroup *cg)
 		control_dying(cg, -1);
 	for (struct cgroup *up = died ? parent : NULL; up; up = up->parent)
 		up->nr_dying--;
-	if (died)
+	if (died && parent) /* the root never dies */
 		cgroup_unpin(parent);
 	cgroup_put(cg);
 }
@@ -264,9 +269,12 @@ static void remember(struct cgroup *cg)
 void cgroup_forget(struct emul *e, uint64_t node)
 {
 	struct cgroup *cg;
+	uint64_t id;
 	unsigned slot;
 
-	if (!e->gone || cgroup_find_any(e, node, &cg, &slot) < 0 || slot || !cg->dead)
+	split_node(node, &id, &slot);
+	cg = find_gone(e, id);
+	if (!cg || slot)
 		return;
 	HASH_DELETE(hh_id, e->gone, cg);
 	cgroup_put(cg);

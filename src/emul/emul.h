@@ -210,6 +210,9 @@ struct psi; /* psi.h */
 
 #define LIMIT_MAX INT_MAX /* cgroup.max.*: reads "max" */
 
+/* Why a member is stopped for a while, beside cgroup.freeze. */
+enum hold { HOLD_CPU, HOLD_HIGH, HOLDS };
+
 struct cgroup {
 	struct emul *emul;
 	struct cgroup *parent; /* a reference; NULL for the root */
@@ -249,6 +252,7 @@ struct cgroup {
 	struct placed *placed_first, *placed_last; /* single threads moved here (threaded.c) */
 	unsigned n_members, n_placed;
 	unsigned nr_tasks; /* members and placed threads in the subtree */
+	unsigned n_held[HOLDS]; /* members kept stopped for a limit */
 	unsigned nr_running; /* members in the subtree that are not kept stopped */
 	unsigned nr_populated_domains; /* populated children that are not threaded */
 	struct usage usage; /* hierarchical, as last sampled */
@@ -417,8 +421,22 @@ int pids_may_add(struct cgroup *cg, unsigned tasks);
  * cg and its ancestors. */
 enum psi_resource { PSI_IO, PSI_MEMORY, PSI_CPU, PSI_RESOURCES };
 
+/* Who says so: what several say of one cgroup is taken to coincide. */
+enum psi_source {
+	PSI_TOLD, /* a test */
+	PSI_HELD, /* members are kept stopped for a limit */
+	PSI_OOM, /* a killed process has not given its memory back yet */
+	PSI_SOURCES,
+};
+
+struct psi_rate {
+	unsigned some_ppm, full_ppm;
+};
+
 void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm,
-	       unsigned full_ppm);
+	       unsigned full_ppm); /* told */
+void psi_stall_by(struct cgroup *cg, enum psi_source source, enum psi_resource resource,
+		  struct psi_rate rate);
 void psi_enable(struct cgroup *cg, bool on); /* cgroup.pressure */
 void psi_remove(struct cgroup *cg); /* it is about to be removed */
 void psi_free(struct cgroup *cg);

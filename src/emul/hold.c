@@ -10,6 +10,14 @@
 
 #include "cgroup.h"
 
+#define STALLED 1000000 /* ppm: all the time */
+
+/* Who is held waits for what he would have: the kernel counts him as it does who is throttled. */
+static const enum psi_resource waits_for[HOLDS] = {
+	[HOLD_CPU] = PSI_CPU,
+	[HOLD_HIGH] = PSI_MEMORY,
+};
+
 static struct tasks *tasks_of(const struct member *m)
 {
 	return m->cg->emul->config.tasks;
@@ -70,15 +78,50 @@ bool member_hold(struct member *m, enum hold why, struct cgroup *by)
 			 info.stopped || info.exited || info.job || member_stop(m) < 0))
 		return false;
 	m->held_by[why] = by;
+	m->cg->n_held[why]++;
 	return true;
+}
+
+static void unhold(struct member *m, enum hold why)
+{
+	if (!m->held_by[why])
+		return;
+	m->held_by[why] = NULL;
+	if (!--m->cg->n_held[why])
+		psi_stall_by(m->cg, PSI_HELD, waits_for[why], (struct psi_rate){ 0 });
 }
 
 void member_release(struct member *m, enum hold why)
 {
 	if (!m->held_by[why])
 		return;
-	m->held_by[why] = NULL;
+	unhold(m, why);
 	member_cont(m);
+}
+
+void member_unhold(struct member *m)
+{
+	for (int i = 0; i < HOLDS; i++)
+		unhold(m, i);
+}
+
+static int runs_since(struct member *m, void *data)
+{
+	const uint64_t *since = data;
+
+	return !m->stopped && !m->oom_killed && !is_held(m) && m->ran_at >= *since;
+}
+
+void members_stall(struct cgroup *by, enum hold why, uint64_t since)
+{
+	struct psi_rate rate = { .some_ppm = STALLED };
+
+	if (!members_each(by, runs_since, &since))
+		rate.full_ppm = STALLED;
+	for (struct cgroup *at = by; at; at = cgroup_next(at, by)) {
+		if (at->n_held[why])
+			psi_stall_by(at, PSI_HELD, waits_for[why], rate);
+	}
 }
 
 void member_left(struct member *m)

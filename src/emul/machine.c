@@ -89,7 +89,8 @@ static int parse_device(char *word, struct resource *r)
 
 	if (queue)
 		*queue++ = '\0';
-	if (sscanf(word, "%u:%u", &major, &minor) != 2 || (queue && strcmp(queue, "mq") && strcmp(queue, "ssd")))
+	if (sscanf(word, "%u:%u", &major, &minor) != 2 ||
+	    (queue && strcmp(queue, "mq") && strcmp(queue, "ssd")))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%u:%u", major, minor);
 	if (strcmp(name, word))

@@ -176,6 +176,7 @@ void member_remove(struct member *m)
 
 	if (m->cont) /* if it lives, it is ours no more */
 		member_signal(m, SIGCONT);
+	member_unhold(m);
 	reaped_leave(m);
 	threads_drop(m);
 	dead_note(m);

@@ -39,7 +39,7 @@ static void figures_of(const struct usage *u, struct figures *ret_figures)
 static const struct {
 	const char *key;
 	bool node;
-	size_t figure; /* 0: none */
+	unsigned figure; /* an offset, 0: none */
 	unsigned not_in; /* EMUL_BIT() of versions */
 } stat_lines[] = {
 	{ "anon", true, FIGURE(anon) },

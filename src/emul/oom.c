@@ -280,6 +280,8 @@ static void check_high(struct memory_watch *w, uint64_t used, uint64_t now)
 	if (w->cg->emul->config.observe || delay < HIGH_DELAY_MIN)
 		return;
 	members_each(w->cg, hold_grown, &h);
+	if (h.any)
+		members_stall(w->cg, HOLD_HIGH, w->looked + 1);
 	if (h.any && !w->let_go)
 		w->let_go = now + delay;
 }

@@ -244,28 +244,39 @@ static void propagate(struct cgroup *cg, unsigned state, uint32_t was, uint32_t 
 	}
 }
 
-static void stall_state(struct cgroup *cg, unsigned state, uint32_t rate)
+static void stall_state(struct cgroup *cg, unsigned state, enum psi_source source, uint32_t rate)
 {
 	struct psi *psi = rate ? psi_get(cg) : cg->psi;
 	uint32_t was;
 
 	if (!psi)
 		return;
+	psi->stall[state].by[source] = rate;
+	for (unsigned i = 0; i < PSI_SOURCES; i++) {
+		if (psi->stall[state].by[i] > rate)
+			rate = psi->stall[state].by[i];
+	}
 	was = psi->stall[state].own;
 	psi->stall[state].own = rate;
 	propagate(cg, state, was, rate);
 }
 
-void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm, unsigned full_ppm)
+void psi_stall_by(struct cgroup *cg, enum psi_source source, enum psi_resource resource,
+		  struct psi_rate rate)
 {
 	if (cg->dead)
 		return;
-	if (some_ppm > MILLION)
-		some_ppm = MILLION;
-	if (full_ppm > some_ppm)
-		full_ppm = some_ppm;
-	stall_state(cg, psi_state(resource, false), some_ppm);
-	stall_state(cg, psi_state(resource, true), full_ppm);
+	if (rate.some_ppm > MILLION)
+		rate.some_ppm = MILLION;
+	if (rate.full_ppm > rate.some_ppm)
+		rate.full_ppm = rate.some_ppm;
+	stall_state(cg, psi_state(resource, false), source, rate.some_ppm);
+	stall_state(cg, psi_state(resource, true), source, rate.full_ppm);
+}
+
+void psi_stall(struct cgroup *cg, enum psi_resource resource, unsigned some_ppm, unsigned full_ppm)
+{
+	psi_stall_by(cg, PSI_TOLD, resource, (struct psi_rate){ some_ppm, full_ppm });
 }
 
 void psi_enable(struct cgroup *cg, bool on)
@@ -292,8 +303,9 @@ void psi_remove(struct cgroup *cg)
 
 	if (!psi)
 		return;
-	for (unsigned r = 0; r < PSI_RESOURCES; r++)
-		psi_stall(cg, (enum psi_resource)r, 0, 0);
+	for (unsigned i = 0; i < PSI_RESOURCES * PSI_SOURCES; i++)
+		psi_stall_by(cg, (enum psi_source)(i / PSI_RESOURCES),
+			     (enum psi_resource)(i % PSI_RESOURCES), (struct psi_rate){ 0 });
 	psi_triggers_drop(psi);
 	psi_free(cg);
 }

@@ -21,7 +21,8 @@ struct psi_trigger;
 
 /* Of one state of a cgroup. */
 struct psi_stall {
-	uint32_t own; /* parts in a million: what was said of the cgroup itself ... */
+	uint32_t by[PSI_SOURCES]; /* parts in a million: what was said of the cgroup itself ... */
+	uint32_t own; /* ... the most of that ... */
 	uint32_t rate; /* ... and what it has: the most of its own and its children's */
 	uint32_t rest; /* of total: parts in a million of a ns */
 	uint64_t total; /* ns */

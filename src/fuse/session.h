@@ -37,15 +37,15 @@ struct handle {
 	uint64_t node; /* FUSE's number */
 	uint64_t container; /* view files: whose */
 	struct tree_file *file; /* tree files, else NULL */
-	bool echo; /* opened by the events thread, to raise IN_MODIFY */
 	struct buf text; /* the snapshot being read ... */
 	bool taken; /* ... if there is one */
 	size_t next_read; /* where a read goes on in it */
+	bool echo; /* opened by the events thread, to raise IN_MODIFY */
 	/* Protected by events.lock; see events.c. */
 	struct fuse_pollhandle *waiting;
 	bool changed; /* since the last read from offset 0 */
-	struct handle *prev, *next; /* in its bucket of events.open */
 	bool due; /* whoever waits is to be woken: in the list of those */
+	struct handle *prev, *next; /* in its bucket of events.open */
 	struct handle *due_prev, *due_next;
 };
 

@@ -7,6 +7,7 @@ blocks for ever on a mount ends with that process.
 import contextlib
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ CTLFS = str(REPO / os.environ.get("CTLFS_BUILD", "build") / "ctlfs")
 SLOW = float(os.environ.get("CTLFS_TEST_SLOW", "1"))
 DEADLINE = 30 * SLOW
 ROOT = os.geteuid() == 0
+KERNEL = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
 # Every process of a test carries it in its environment: nothing that is ours is lost.
 MARK = "CTLFS_TEST_MARK"
 

@@ -8,7 +8,7 @@ import test_dead
 import test_files
 import test_opener
 import test_xattrs
-from harness import remove_cgroup, run_program, tool, write
+from harness import KERNEL, remove_cgroup, run_program, tool, write
 from kernel_backend import CGROUPS, KernelCase
 
 
@@ -80,6 +80,7 @@ class DirectOpener(Direct):
 class DirectDead(Direct):
     test_dead_first_thread = test_dead.Dead.test_dead_first_thread
     dying = test_dead.Dead.dying
+    kill_reaches_dead_leaders = (6, 12) <= KERNEL < (6, 18)
 
     def setUp(self):
         super().setUp()

@@ -27,7 +27,7 @@ class Limits(Case):
                           "--set", "memory.high=100M", "--", "sh", "-c",
                           "cd /sys/fs/cgroup; cat memory.max memory.swap.max cpu.max pids.max "
                           "memory.high; nproc; grep -c ^processor /proc/cpuinfo; "
-                          "grep MemTotal /proc/meminfo; cat cgroup.procs | head -n 1")
+                          "grep MemTotal /proc/meminfo; cat init.scope/cgroup.procs")
         self.assertEqual(0, done.status, done)
         self.assertEqual([str(128 << 20), "0", "50000 100000", "20", str(100 << 20), "1", "1",
                           "MemTotal: 131072 kB", "1"],

@@ -2,6 +2,7 @@
 """Members that have ended and are still there: zombies, and processes whose first thread is dead.
 Results are those of Linux 6.12."""
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -35,6 +36,7 @@ def status(pid):
 
 class Dead(MountCase):
     granted = "+pids"
+    kill_reaches_dead_leaders = True
 
     def setUp(self):
         super().setUp()
@@ -86,4 +88,7 @@ class Dead(MountCase):
         self.assertEqual(1, self.dying())
         self.check("OK", write, self.at("b/cgroup.kill"), "1")
         wait_for(parent.ended, "the death of all")
+        if not self.kill_reaches_dead_leaders:
+            self.assertEqual("populated 1\nfrozen 0\n", self.read("b/cgroup.events"))
+            os.kill(pid, signal.SIGKILL)
         self.wait_text("b/cgroup.events", "populated 0\nfrozen 0\n")

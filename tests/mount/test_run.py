@@ -215,7 +215,8 @@ class Limits(Case):
             rmdir other
             ls -d */
             """)
-        self.assertEqual((0, "memory pids\nmax\ndomain\ninit.scope/\nleaf/\n"), (done.status, done.out), done)
+        self.assertEqual((0, "memory pids\nmax\ndomain\ninit.scope/\nleaf/\n"),
+                         (done.status, done.out), done)
 
     def test_refusals_explained(self):
         done = run_in("--", "sh", "-c", f"""

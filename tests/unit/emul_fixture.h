@@ -9,6 +9,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,20 @@ static inline void emul_teardown(void)
 	tasks_free(&fake->tasks);
 	tree = NULL;
 	fake = NULL;
+}
+
+/* A file of tests/golden. */
+static inline FILE *open_recording(const char *name)
+{
+	cleanup_buf struct buf path = { 0 };
+	const char *slash = strrchr(__FILE__, '/');
+	FILE *file;
+
+	buf_add(&path, __FILE__, slash ? (size_t)(slash + 1 - __FILE__) : 0);
+	buf_addf(&path, "../golden/%s", name);
+	file = fopen(buf_text(&path), "re");
+	ck_assert_msg(file, "%s: %m (to be run from the top of the sources)", buf_text(&path));
+	return file;
 }
 
 /* --- nodes --- */

@@ -45,19 +45,6 @@ static void state_copy(struct state *to, const struct state *from)
 		to->text[i] = from->text[i] ? strdup(from->text[i]) : NULL;
 }
 
-static FILE *open_recording(const char *name)
-{
-	cleanup_buf struct buf path = { 0 };
-	const char *slash = strrchr(__FILE__, '/');
-	FILE *file;
-
-	buf_add(&path, __FILE__, slash ? (size_t)(slash + 1 - __FILE__) : 0);
-	buf_addf(&path, "../golden/%s", name);
-	file = fopen(buf_text(&path), "re");
-	ck_assert_msg(file, "%s: %m (to be run from the top of the sources)", buf_text(&path));
-	return file;
-}
-
 static void expect(struct replay *r, const char *name, const char *text)
 {
 	unsigned i;

@@ -16,19 +16,6 @@ struct line {
 	unsigned number;
 };
 
-static FILE *open_recording(const char *name)
-{
-	cleanup_buf struct buf path = { 0 };
-	const char *slash = strrchr(__FILE__, '/');
-	FILE *file;
-
-	buf_add(&path, __FILE__, slash ? (size_t)(slash + 1 - __FILE__) : 0);
-	buf_addf(&path, "../golden/%s", name);
-	file = fopen(buf_text(&path), "re");
-	ck_assert_msg(file, "%s: %m (to be run from the top of the sources)", buf_text(&path));
-	return file;
-}
-
 /* The next line that is no comment, of exactly n fields. */
 static bool next_line(FILE *file, struct line *line, size_t n)
 {
