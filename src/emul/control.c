@@ -42,10 +42,24 @@ void control_show(uint16_t mask, struct buf *out)
 		buf_adds(out, "\n");
 }
 
-static void count_css(struct cgroup *cg, int ctrl, int by)
+/* What cgroup.stat counts: where io is on, the kernel has memory on, hidden if not asked for. */
+static bool counts(const struct cgroup *cg, int ctrl)
 {
-	for (; cg; cg = cg->parent)
-		cg->nr_css[ctrl] += (unsigned)by;
+	return cg->css[ctrl] || (ctrl == CTRL_MEMORY && cg->css[CTRL_IO]);
+}
+
+/* A controller of cg comes or goes. */
+static void set_css(struct cgroup *cg, int ctrl, struct css *css)
+{
+	bool memory = counts(cg, CTRL_MEMORY), before = counts(cg, ctrl);
+
+	cg->css[ctrl] = css;
+	for (struct cgroup *up = cg; up; up = up->parent) {
+		up->nr_css[ctrl] += (unsigned)counts(cg, ctrl) - (unsigned)before;
+		if (ctrl != CTRL_MEMORY)
+			up->nr_css[CTRL_MEMORY] += (unsigned)counts(cg, CTRL_MEMORY) -
+						   (unsigned)memory;
+	}
 }
 
 static int css_new(struct cgroup *cg, int ctrl, const struct caller *who)
@@ -64,16 +78,16 @@ static int css_new(struct cgroup *cg, int ctrl, const struct caller *who)
 	css->serial = ++cg->emul->next_serial;
 	css->uid = who->uid;
 	css->gid = who->gid;
-	cg->css[ctrl] = css;
+	set_css(cg, ctrl, css);
 	if (c->css_init)
 		c->css_init(cg, css);
-	count_css(cg, ctrl, 1);
 	return 0;
 }
 
 static void css_free(struct cgroup *cg, int ctrl)
 {
 	const struct controller *c = emul_controllers[ctrl];
+	struct css *css;
 
 	for (size_t i = 0; (cg->attrs || cg->xattrs) && i < emul_n_tables; i++) {
 		const struct emul_table *table = &emul_tables[i];
@@ -84,10 +98,11 @@ static void css_free(struct cgroup *cg, int ctrl)
 		if (table->ctrl == c->id)
 			node_drop(cg, table->first, table->first + n);
 	}
-	count_css(cg, ctrl, -1);
 	if (c->css_exit)
 		c->css_exit(cg, cg->css[ctrl]);
-	free(steal_ptr(&cg->css[ctrl]));
+	css = cg->css[ctrl];
+	set_css(cg, ctrl, NULL);
+	free(css);
 }
 
 /* Makes what is in want and not there yet; *ret_made says what that was, also on failure. */
@@ -130,7 +145,7 @@ int control_apply(struct cgroup *cg, const struct caller *who)
 void control_dying(struct cgroup *cg, int by)
 {
 	for (int i = 0; by > 0 && i < CTRL_COUNT; i++) {
-		if (cg->css[i] || (emul_has(cg->emul, i) && emul_controllers[i]->implicit))
+		if (counts(cg, i) || (emul_has(cg->emul, i) && emul_controllers[i]->implicit))
 			cg->dying_css |= (uint16_t)BIT_OF(i);
 	}
 	for (struct cgroup *up = cg->parent; up; up = up->parent) {

@@ -41,6 +41,19 @@ static void add_pid(struct pid_list *list, pid_t pid)
 		list->error = pid_list_add(list, pid);
 }
 
+/* A process is where its first thread is, which in a threaded subtree may be moved by itself. */
+static void list_procs(struct cgroup *cg, struct pid_list *list)
+{
+	for (const struct member *m = cg->first; m; m = m->next) {
+		if (!m->leader_away && thread_cgroup(m, m->pid) == cg)
+			add_pid(list, m->pid);
+	}
+	for (const struct placed *p = cg->placed_first; p; p = p->next) {
+		if (p->tid == p->process->pid && !p->process->leader_away)
+			add_pid(list, p->tid);
+	}
+}
+
 /* A thread root lists the processes of its whole threaded subtree. */
 static int show_procs(struct emul_open *f, const struct caller *reader, struct buf *out)
 {
@@ -54,10 +67,7 @@ static int show_procs(struct emul_open *f, const struct caller *reader, struct b
 	for (struct cgroup *at = cg; at; at = cgroup_next(at, cg)) {
 		if (at != cg && (!cg->nr_threaded_children || type_domain(at) != cg))
 			continue;
-		for (const struct member *m = at->first; m; m = m->next) {
-			if (!m->leader_away)
-				add_pid(&list, m->pid);
-		}
+		list_procs(at, &list);
 		dead_list(at, &list);
 		if (!cg->nr_threaded_children)
 			break;

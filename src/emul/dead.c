@@ -16,6 +16,7 @@ struct dead {
 	uint64_t start;
 	struct cgroup *cg; /* pinned */
 	bool leader; /* other threads of the process live */
+	uint64_t serial; /* of the latest controller when it ended */
 };
 
 static bool still_there(const struct emul *e, pid_t pid, uint64_t start, struct task_info *ret_info)
@@ -92,7 +93,11 @@ static bool add(struct cgroup *cg, pid_t pid, uint64_t start, bool leader)
 	d = calloc(1, sizeof *d);
 	if (!d)
 		return false;
-	*d = (struct dead){ .pid = pid, .start = start, .cg = cg, .leader = leader };
+	*d = (struct dead){ .pid = pid,
+			    .start = start,
+			    .cg = cg,
+			    .leader = leader,
+			    .serial = e->next_serial };
 	HASH_ADD(hh, e->dead, pid, sizeof d->pid, d);
 	if (!d->hh.tbl) {
 		free(d);
@@ -135,6 +140,15 @@ void dead_note(struct member *m)
 	else if (!m->leader_away && still_there(m->cg->emul, m->pid, m->start, &info) &&
 		 info.exited)
 		add(m->cg, m->pid, m->start, false);
+}
+
+unsigned dead_before(const struct cgroup *cg, const struct css *css)
+{
+	unsigned n = 0;
+
+	for (const struct dead *d = cg->emul->dead; d; d = d->hh.next)
+		n += d->serial < css->serial && cgroup_inside(d->cg, cg);
+	return n;
 }
 
 void dead_list(const struct cgroup *cg, struct pid_list *list)

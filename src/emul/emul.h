@@ -368,6 +368,9 @@ static inline uint64_t emul_now(const struct emul *e)
 
 /* --- for controllers ---------------------------------------------------------------------- */
 
+/* dead.c: those below cg that had ended before the controller came, which never counted them. */
+unsigned dead_before(const struct cgroup *cg, const struct css *css);
+
 /* memory.c: one more event of cg's own, told to it and to its ancestors as memory.events has it. */
 enum memory_event {
 	MEMORY_LOW,

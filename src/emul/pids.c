@@ -2,8 +2,8 @@
 /*
  * The pids controller.
  *
- * pids.current counts the live threads of the members and of their descendants; unlike in the
- * kernel a process that has ended no longer counts, reaped or not. pids.peak is the most that was
+ * pids.current counts the live threads of the members and of their descendants, and processes that
+ * have ended since the controller came and are not reaped. pids.peak is the most that was
  * seen when somebody read a file of the cgroup or of one below it, or when tasks were counted for
  * pids.max. A fork is refused for pids.max if whoever asks emul_may_fork() refuses it; others are
  * only counted. Tasks are counted only when so many forks were allowed since the last time that a
@@ -40,13 +40,20 @@ static void pids_init(struct cgroup *cg, struct css *css)
 	((struct pids *)css)->limit = NO_LIMIT;
 }
 
+static uint64_t counted(const struct cgroup *cg, const struct usage *now)
+{
+	uint64_t before = cg->emul->n_dead ? dead_before(cg, &pids_of(cg)->css) : 0;
+
+	/* Those that ended are noticed one by one: never fewer than none. */
+	return now->threads > before ? now->threads - before : 0;
+}
+
 static void pids_sampled(struct cgroup *cg, struct css *css, const struct usage *now)
 {
 	struct pids *pids = (struct pids *)css;
 
-	(void)cg;
-	if (now->threads > pids->peak)
-		pids->peak = now->threads;
+	if (counted(cg, now) > pids->peak)
+		pids->peak = counted(cg, now);
 }
 
 static int max_show(struct emul_open *f, const struct caller *reader, struct buf *out)
@@ -82,8 +89,7 @@ static int max_write(struct emul_open *f, const struct caller *writer, char *tex
 
 static uint64_t current_read(struct cgroup *cg, const struct usage *now)
 {
-	(void)cg;
-	return now->threads;
+	return counted(cg, now);
 }
 
 static uint64_t peak_read(struct cgroup *cg, const struct usage *now)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Open files. As in kernfs, a read from offset 0 takes a snapshot and the reads after it go on in
- * the same one, so that all lines agree; a write is one command.
+ * Open files. As in kernfs, a read from offset 0, or from where the last one did not end, takes a
+ * snapshot and the reads after it go on in the same one, so that all lines agree; a write is one
+ * command.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +145,7 @@ static void read_and_reply(fuse_req_t req, struct handle *h, size_t size, size_t
 	struct caller reader = caller_of(req);
 
 	guard_mutex(&h->lock);
-	if (from == 0 || !h->taken) {
+	if (from == 0 || !h->taken || from != h->next_read) {
 		int r = take_snapshot(h, &reader);
 
 		if (r < 0) {
@@ -153,12 +154,15 @@ static void read_and_reply(fuse_req_t req, struct handle *h, size_t size, size_t
 		}
 		h->taken = true;
 	}
-	if (from >= h->text.len)
+	h->next_read = from;
+	if (from >= h->text.len) {
 		fuse_reply_buf(req, NULL, 0);
-	else if (size < h->text.len - from)
-		fuse_reply_buf(req, h->text.data + from, size);
-	else
-		fuse_reply_buf(req, h->text.data + from, h->text.len - from);
+		return;
+	}
+	if (size > h->text.len - from)
+		size = h->text.len - from;
+	h->next_read += size;
+	fuse_reply_buf(req, h->text.data + from, size);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi)

@@ -39,6 +39,7 @@ struct handle {
 	struct tree_file *file; /* tree files, else NULL */
 	struct buf text; /* the snapshot being read ... */
 	bool taken; /* ... if there is one */
+	size_t next_read; /* where a read goes on in it */
 	bool echo; /* opened by the events thread, to raise IN_MODIFY */
 	/* Protected by events.lock; see events.c. */
 	struct fuse_pollhandle *waiting;

@@ -5,6 +5,7 @@
   conform inside ...             what the VM runs: both sides, comparison, shrinking
   conform replay                 the traces in traces/: on an emulator here, against what the
                                  kernel answered; in the VM on both
+  conform record                 in the VM: writes the kernel's answers into traces/
 """
 import argparse
 import os
@@ -130,14 +131,15 @@ def inside(args):
 def main():
     parser = argparse.ArgumentParser(prog="conform", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "inside", "replay"))
+    parser.add_argument("what", choices=("run", "inside", "replay", "record"))
     parser.add_argument("--kernel", default="6.12", choices=("6.1", "6.12"))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 21)))
     parser.add_argument("--ops", type=int, default=10000)
     parser.add_argument("--time", type=int, default=5400)
     args = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    return {"run": run, "inside": inside, "replay": traces.replay}[args.what](args)
+    return {"run": run, "inside": inside, "replay": traces.replay,
+            "record": traces.record}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ struct driver {
 void say(struct answer *answer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void say_escaped(struct answer *answer, const char *text, size_t size);
+/* A file's, without a space in it. */
+void say_name(struct answer *answer, const char *name);
 /* "OK", or the name of the errno. */
 void say_result(struct answer *answer, int error);
 /* The bytes that a word of a script stands for: their number, or -1: no such actor. */

@@ -16,7 +16,7 @@
 #include "conform.h"
 #include "ops.h"
 
-/* "f3" is 3; says so and is -1 where nothing is open there. */
+/* "f3" is 3, and the answer begins with the file's name; -1 where nothing is open there. */
 static int held_number(struct driver *driver, const char *word)
 {
 	int number = word[0] == 'f' ? atoi(word + 1) : -1;
@@ -25,6 +25,8 @@ static int held_number(struct driver *driver, const char *word)
 		say(&driver->answer, "not open");
 		return -1;
 	}
+	say_name(&driver->answer, driver->held_name[number]);
+	say(&driver->answer, ": ");
 	return number;
 }
 
@@ -92,9 +94,10 @@ void op_fread(struct driver *driver, char **words)
 		size = sizeof(text);
 	done = pread(driver->held[number], text, size, strtol(words[2], NULL, 10));
 	say_result(&driver->answer, done < 0 ? errno : 0);
+	if (done <= 0)
+		return;
 	say(&driver->answer, " ");
-	if (done > 0)
-		say_content(driver, driver->held_name[number], text, done);
+	say_content(driver, driver->held_name[number], text, done);
 }
 
 void op_fseek(struct driver *driver, char **words)
@@ -179,7 +182,7 @@ void op_fls(struct driver *driver, char **words)
 	say_result(&driver->answer, count < 0 ? errno : 0);
 	for (i = 0; i < count; i++) {
 		say(&driver->answer, " ");
-		say_escaped(&driver->answer, names[i]->d_name, strlen(names[i]->d_name));
+		say_name(&driver->answer, names[i]->d_name);
 		free(names[i]);
 	}
 	if (count >= 0)

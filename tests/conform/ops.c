@@ -110,7 +110,8 @@ void read_fd(struct driver *driver, int fd, const char *path)
 		size += done;
 	}
 	say_result(&driver->answer, done < 0 ? errno : 0);
-	say(&driver->answer, " ");
+	if (size)
+		say(&driver->answer, " ");
 	say_content(driver, last_part(path), text, size);
 }
 
@@ -173,7 +174,7 @@ static void op_ls(struct driver *driver, char **words)
 	}
 	for (i = 0; i < count; i++) {
 		say(&driver->answer, "%s", i ? " " : "");
-		say_escaped(&driver->answer, names[i]->d_name, strlen(names[i]->d_name));
+		say_name(&driver->answer, names[i]->d_name);
 		say(&driver->answer, "%s", names[i]->d_type == DT_DIR ? "/" : "");
 		free(names[i]);
 	}
@@ -209,7 +210,7 @@ static void dump(struct driver *driver, const char *dir, bool deep)
 			free(names[i]);
 			continue;
 		}
-		say_escaped(&driver->answer, path, strlen(path));
+		say_name(&driver->answer, path);
 		say(&driver->answer, " ");
 		say_stat(driver, &attr);
 		say(&driver->answer, " ");

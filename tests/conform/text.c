@@ -67,6 +67,16 @@ void say_escaped(struct answer *answer, const char *text, size_t size)
 	}
 }
 
+void say_name(struct answer *answer, const char *name)
+{
+	for (; *name; name++) {
+		if (*name == ' ')
+			say(answer, "\\s");
+		else
+			say_escaped(answer, name, 1);
+	}
+}
+
 void say_result(struct answer *answer, int error)
 {
 	if (error == EOPNOTSUPP)

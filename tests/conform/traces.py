@@ -37,6 +37,20 @@ def check(path, tree, side, explained):
     return [f"{d.line}: kernel {d.kernel}, {side} {d.emulator}" for d in differences]
 
 
+def record(_):
+    """In the VM: writes the kernel's answers into the traces."""
+    if os.environ.get("CTLFS_IN_VM") != "1":
+        raise SystemExit("conform: record is for the VM (run-vm --share tests/conform/traces)")
+    for path in sorted((trees.HERE / "traces").glob("*.trace")):
+        text = path.read_text().splitlines()
+        lines = [line for line in text if line and line[0] not in "#="]
+        answers = trees.answers(trees.REAL, ["episode " + path.stem, *lines],
+                                trees.controllers(trees.REAL), trees.SETTLE_US * 4)[1:]
+        title = "\n".join(line[2:] for line in text if line.startswith("# "))
+        save(path, title, lines, answers)
+    return 0
+
+
 def replay(_):
     """Every trace, on the emulator, and on the kernel as well where this is the VM."""
     explained = trees.Explained()

@@ -80,6 +80,7 @@ class Difference:
 
     def __init__(self, number, line, kernel, emulator):
         self.number, self.line, self.kernel, self.emulator = number, line, kernel, emulator
+        self.threaded = False  # whether threaded cgroups may have been made before
 
     def signature(self):
         """What is the same for two traces of one fault."""
@@ -89,7 +90,7 @@ class Difference:
 
     @staticmethod
     def kind(answer):
-        return re.match(r"(open )?\S*", answer)[0]
+        return re.match(r"(\S+: )?(open )?\S*", answer)[0]
 
     def __str__(self):
         return f"{self.line}\n    kernel:   {self.kernel}\n    emulator: {self.emulator}"
@@ -98,6 +99,11 @@ class Difference:
 def dumped(answer):
     """{path: attributes and text} of a dump."""
     return dict(item.split(" ", 1) for item in answer.split("|") if " " in item)
+
+
+def is_list(line, answer):
+    return re.match(r"(user )?f?ls ", line) and not re.search(r"(^|: )E[A-Z]+$|^not open",
+                                                                   answer)
 
 
 def compare_dumps(number, kernel, emulator):
@@ -114,20 +120,37 @@ def without_zswap(answer):
 
 
 def compare(lines, kernel, emulator):
-    """All differences, in order."""
+    """All differences of an episode, in order."""
+    threaded = next((n for n, line in enumerate(lines) if "cgroup.type threaded" in line),
+                    len(lines))
+    for difference in compare_answers(lines, kernel, emulator):
+        difference.threaded = difference.number > threaded
+        yield difference
+
+
+def compare_answers(lines, kernel, emulator):
     kernel, emulator = map(without_zswap, kernel), map(without_zswap, emulator)
     for number, (line, one, two) in enumerate(zip(lines, kernel, emulator, strict=True)):
         if one == two:
             continue
         if re.match("(user )?dump", line) and "|" in one and "|" in two:
             yield from compare_dumps(number, one, two)
-        elif re.match("(user )?ls ", line) and one[0] == two[0] == ".":
+        elif is_list(line, one) and is_list(line, two):
             ours, theirs = set(one.split()), set(two.split())
             for name in sorted(ours ^ theirs):
                 yield Difference(number, f"{line}/{name}", *(
                     ("present", "absent") if name in ours else ("absent", "present")))
         else:
             yield Difference(number, line, one, two)
+
+
+def same_threads(difference):
+    """Whether a list of threads, or of processes in a threaded subtree, differs in order only."""
+    names = re.compile(r"p\d+|\?")
+    where = difference.line + difference.kernel
+    return ("cgroup.threads" in where or "cgroup.procs" in where and difference.threaded) and \
+        names.sub("", difference.kernel) == names.sub("", difference.emulator) and \
+        sorted(names.findall(difference.kernel)) == sorted(names.findall(difference.emulator))
 
 
 class Explained:
@@ -147,9 +170,14 @@ class Explained:
         for operation, kernel, emulator, then, reason in self.rules:
             if operation.fullmatch(difference.line) and kernel.fullmatch(difference.kernel) \
                     and emulator.fullmatch(difference.emulator):
-                self.counts[reason] = self.counts.get(reason, 0) + 1
-                return then
+                return self.count(reason, then)
+        if same_threads(difference):
+            return self.count("threads are listed by process, not by age or move", "go on")
         return None
+
+    def count(self, reason, then):
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        return then
 
     def unexplained(self, differences):
         """Those of one episode that nothing explains."""
