@@ -249,7 +249,9 @@ static void do_control(void)
 					     "+cpu +memory", "-cpu -pids", "+cpuset", "-cpuset",
 					     "+io +misc +hugetlb", "-io -misc -hugetlb" };
 
-	write_at(any(4) ? any_path() : ".", "cgroup.subtree_control", words[any(ARRAY_SIZE(words))]);
+	unsigned i = any(ARRAY_SIZE(words));
+
+	write_at(any(4) ? any_path() : ".", "cgroup.subtree_control", words[i]);
 }
 
 static void do_limit(void)
