@@ -85,12 +85,12 @@ class Polls(MountCase):
         """The poll() after a change finds it, without waiting."""
         fd = self.hold("a/b/cgroup.events")
         for turn in range(20):
-            os.pread(fd, 100, 0)
+            os.pread(fd, 5, 0)
             self.assertEqual(QUIET, poll(fd))
             self.freeze("a", turn % 2 == 0)
             self.assertEqual(CHANGED, poll(fd))
             self.assertEqual(CHANGED, poll(fd))  # until it is read
-            os.pread(fd, 5, 5)  # goes on in the old text
+            os.pread(fd, 5, 5)  # goes on in the old text, where the last one ended
             self.assertEqual(CHANGED, poll(fd))
             time.sleep(0.011)
 
