@@ -14,7 +14,6 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/clock.h"
 #include "ctlfs/emul.h"
+#include "ctlfs/thread.h"
 #include "run.h"
 
 #define PENDING_MAX 64
@@ -214,18 +214,6 @@ static int make_room(struct forks *f)
 	return f->request && f->reply ? 0 : -ENOMEM;
 }
 
-static int start_thread(struct forks *f)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all); /* signals are for the others */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&f->thread, NULL, run, f);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 static void forks_free(struct forks *f)
 {
 	if (f->stopfd >= 0)
@@ -250,7 +238,7 @@ int forks_start(struct tree *tree, int end, struct forks **ret_forks)
 	f->stopfd = eventfd(0, EFD_CLOEXEC);
 	r = f->stopfd < 0 ? -errno : make_room(f);
 	if (r == 0)
-		r = start_thread(f);
+		r = thread_start(NULL, run, f, &f->thread);
 	if (r < 0) {
 		forks_free(f);
 		return r;

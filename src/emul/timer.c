@@ -7,6 +7,7 @@
 #include "cgroup.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/clock.h"
+#include "ctlfs/thread.h"
 
 #define NSEC 1000000000ULL
 
@@ -150,12 +151,12 @@ int ticker_start(struct emul *e)
 	pthread_cond_init(&e->ticker.nearer, &attr);
 	pthread_condattr_destroy(&attr);
 	e->ticker.running = true;
-	r = pthread_create(&e->ticker.thread, NULL, ticker_main, e);
+	r = thread_start(NULL, ticker_main, e, &e->ticker.thread);
 	if (r) {
 		e->ticker.running = false;
 		pthread_cond_destroy(&e->ticker.nearer);
 	}
-	return -r;
+	return r;
 }
 
 void ticker_stop(struct emul *e)

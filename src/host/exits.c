@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,6 +19,7 @@
 #include <uthash.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/thread.h"
 #include "taskstat.h"
 
 #define BATCH 64
@@ -127,18 +127,6 @@ static void *run(void *data)
 	}
 }
 
-static int start_thread(struct exits *x)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all); /* signals are for the others */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&x->thread, NULL, run, x);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 static unsigned watched_max(void)
 {
 	struct rlimit limit;
@@ -167,7 +155,7 @@ int exits_new(int procfd, struct exits **ret_exits)
 	x->max = watched_max();
 	pthread_mutex_init(&x->telling, NULL);
 	pthread_mutex_init(&x->lock, NULL);
-	r = start_thread(x);
+	r = thread_start(NULL, run, x, &x->thread);
 	if (r < 0)
 		return r;
 	steal_fd(&epfd);

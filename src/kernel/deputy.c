@@ -15,7 +15,6 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include <sys/syscall.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/thread.h"
 #include "ctlfs/why.h"
 
 #define STATUS_MAX (1u << 20) /* a Groups line may have 65536 numbers */
@@ -242,19 +242,15 @@ static void *run(void *data)
 
 static int start(struct deputy *d, pthread_t *ret_thread)
 {
-	sigset_t all, before;
 	pthread_attr_t attr;
 	int r = pthread_attr_init(&attr);
 
 	if (r)
 		return -r;
-	sigfillset(&all);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(ret_thread, &attr, run, d);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = thread_start(&attr, run, d, ret_thread);
 	pthread_attr_destroy(&attr);
-	return -r;
+	return r;
 }
 
 int deputy_run(bool privileged, const struct caller *who, int (*fn)(void *arg), void *arg)

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -16,6 +15,7 @@
 
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
+#include "ctlfs/thread.h"
 #include "internal.h"
 
 #define WATCHES_MAX 1024
@@ -192,18 +192,12 @@ static void *relay(void *data)
 /* Starts the thread. Not before it is needed: the daemon may fork until then. */
 static bool start(struct watch *w)
 {
-	sigset_t all, before;
-
 	if (w->running || w->failed)
 		return w->running;
 	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	w->stop = eventfd(0, EFD_CLOEXEC);
-	if (w->inotify >= 0 && w->stop >= 0) {
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
-		w->running = pthread_create(&w->thread, NULL, relay, w) == 0;
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
-	}
+	if (w->inotify >= 0 && w->stop >= 0)
+		w->running = thread_start(NULL, relay, w, &w->thread) == 0;
 	w->failed = !w->running;
 	if (w->failed)
 		log_error("events of the kernel's cgroup files are not relayed");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The emulator over real processes: forks, exits, kill, freeze, threads. */
+#include <dirent.h>
 #include <poll.h>
 
 #include "children.h"
@@ -141,6 +142,34 @@ START_TEST(emulator_fires_a_trigger)
 		ck_assert_uint_eq(f->ops->poll(f) & (POLLPRI | POLLERR), POLLPRI);
 	}
 	f->ops->close(f);
+}
+END_TEST
+
+/* Who links the emulator wants his own signals, on his own threads. */
+START_TEST(emulator_takes_no_signals)
+{
+	DIR *threads = opendir("/proc/self/task");
+	unsigned n = 0;
+	struct dirent *de;
+
+	ck_assert_ptr_nonnull(threads);
+	while ((de = readdir(threads))) {
+		cleanup_buf struct buf path = { 0 }, status = { 0 };
+		unsigned long long blocked;
+		const char *line;
+
+		if (*de->d_name == '.' || atoi(de->d_name) == gettid())
+			continue;
+		buf_addf(&path, "/proc/self/task/%s/status", de->d_name);
+		ck_assert_int_ge(buf_readat(&status, AT_FDCWD, buf_text(&path), 1 << 16), 0);
+		line = strstr(buf_text(&status), "SigBlk:");
+		ck_assert_ptr_nonnull(line);
+		blocked = strtoull(line + strlen("SigBlk:"), NULL, 16);
+		ck_assert_msg(blocked & 1ULL << (SIGALRM - 1), "a thread takes SIGALRM");
+		n++;
+	}
+	closedir(threads);
+	ck_assert_uint_ge(n, 2); /* the clock and who waits for exits */
 }
 END_TEST
 
@@ -290,6 +319,7 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, emulator_follows_forks);
 	tcase_add_test(tc, emulator_tells_of_emptiness);
 	tcase_add_test(tc, emulator_fires_a_trigger);
+	tcase_add_test(tc, emulator_takes_no_signals);
 	tcase_add_test(tc, emulator_kills_a_swarm);
 	tcase_add_test(tc, emulator_freezes);
 	tcase_add_test(tc, emulator_moves_threads);
