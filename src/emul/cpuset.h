@@ -243,6 +243,12 @@ void part_notify(struct cpuset *cs, int old_part);
 void update_effective(struct change *c, struct cpuset *cs, const uint64_t *mask);
 /* cs and what is below it after a change; force: even where nothing seems to change. */
 void update_subtree(struct change *c, struct cpuset *cs, bool force);
+
+/* One of a subtree, top first. False: what is below it is left out. */
+typedef bool cpuset_visit(struct change *c, struct cpuset *cs, const struct cpuset *top,
+			  bool force);
+
+void cpuset_walk(struct change *c, struct cpuset *cs, bool force, cpuset_visit *each);
 void update_siblings(struct change *c, struct cpuset *parent, const struct cpuset *except);
 
 int update_cpus(struct change *c, struct cpuset *cs, struct trial *trial);

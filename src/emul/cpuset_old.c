@@ -266,16 +266,7 @@ static bool visit(struct change *c, struct cpuset *cs, const struct cpuset *top,
 
 static void old_subtree(struct change *c, struct cpuset *cs, bool force)
 {
-	struct cgroup *at = cs->cg;
-
-	while (at) {
-		struct cpuset *one = cpuset_of(at);
-
-		if (one && visit(c, one, cs, force))
-			at = cgroup_next(at, cs->cg);
-		else
-			at = cpuset_after(at, cs->cg);
-	}
+	cpuset_walk(c, cs, force, visit);
 }
 
 static void old_siblings(struct change *c, struct cpuset *cs)

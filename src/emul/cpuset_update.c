@@ -157,18 +157,23 @@ static bool visit(struct change *c, struct cpuset *cs, const struct cpuset *top,
 	return true;
 }
 
-void update_subtree(struct change *c, struct cpuset *cs, bool force)
+void cpuset_walk(struct change *c, struct cpuset *cs, bool force, cpuset_visit *each)
 {
 	struct cgroup *at = cs->cg;
 
 	while (at) {
 		struct cpuset *one = cpuset_of(at);
 
-		if (one && visit(c, one, cs, force))
+		if (one && each(c, one, cs, force))
 			at = cgroup_next(at, cs->cg);
 		else
 			at = cpuset_after(at, cs->cg);
 	}
+}
+
+void update_subtree(struct change *c, struct cpuset *cs, bool force)
+{
+	cpuset_walk(c, cs, force, visit);
 }
 
 void update_siblings(struct change *c, struct cpuset *parent, const struct cpuset *except)
