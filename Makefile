@@ -49,8 +49,8 @@ LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(adds
 	base tree host emul))))
 LIBS = $(addprefix $(BUILD)/,libctlfs-emul.a $(LIB_SONAME))
 
-.PHONY: all run test test-vm bench lint asan tsan install clean help tests packages fuzz fuzzers
-.PHONY: conform kselftest
+.PHONY: all run test test-vm bench lint asan tsan install clean help tests fuzz fuzzers
+.PHONY: conform kselftest benches
 .DELETE_ON_ERROR:
 .SECONDARY:
 
