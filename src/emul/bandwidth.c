@@ -3,8 +3,9 @@
  * cpu.max: the CPU time of a cgroup's members is held to a quota in each period, as the kernel's
  * CFS bandwidth control does it, from outside. It is looked at when it can be used up at the pace
  * of the last look, at least once a period; when it is, the members that ran in this period are
- * stopped until a period brings time again. What was used beyond the quota by then is paid back in
- * the next periods, so that the mean is exact. A period shorter than 10 ms is kept over several.
+ * stopped until a period brings time again, and looked for are those who begin to run meanwhile.
+ * What was used beyond the quota by then is paid back in the next periods, so that the mean is
+ * exact. A period shorter than 10 ms is kept over several.
  *
  * While nobody runs the clock of periods stands still, as the kernel's, and it is only looked
  * whether somebody runs again, at most every 250 ms: time used until then is paid back, too.
@@ -122,34 +123,6 @@ static void look(struct bandwidth *b, uint64_t now)
 
 /* --- throttling --- */
 
-struct throttling {
-	struct bandwidth *b;
-	unsigned stopped;
-};
-
-static int throttle_one(struct member *m, void *data)
-{
-	struct throttling *t = data;
-
-	if (m->ran_at >= t->b->began && member_hold(m, HOLD_CPU, t->b->cg))
-		t->stopped++;
-	return 0;
-}
-
-static void throttle(struct bandwidth *b, uint64_t now)
-{
-	struct throttling t = { b, 0 };
-	uint64_t cpus = (b->pace + PACE_ONE / 2) / PACE_ONE;
-
-	members_each(b->cg, throttle_one, &t);
-	if (!t.stopped)
-		return;
-	members_stall(b->cg, HOLD_CPU, b->began);
-	b->throttled = true;
-	b->throttled_at = now;
-	b->stopped = t.stopped < cpus ? t.stopped : cpus ? (unsigned)cpus : 1;
-}
-
 /* Counts in m's own cgroup, once for all of its members. */
 static void count_local(const struct member *m, const struct bandwidth *b, uint64_t now)
 {
@@ -166,6 +139,56 @@ static void count_local(const struct member *m, const struct bandwidth *b, uint6
 	if (now > from)
 		own->stat.local_ns += now - from;
 	own->local_until = now;
+}
+
+static int count_one(struct member *m, void *data)
+{
+	const struct bandwidth *b = data;
+
+	if (m->held_by[HOLD_CPU] == b->cg)
+		count_local(m, b, emul_now(m->cg->emul));
+	return 0;
+}
+
+/* The time for which those held so far were stopped, since it was counted last. */
+static void count_throttled(struct bandwidth *b, uint64_t now)
+{
+	members_each(b->cg, count_one, b);
+	b->stat.throttled_ns += (now - b->throttled_at) * b->stopped;
+	b->throttled_at = now;
+}
+
+struct throttling {
+	struct bandwidth *b;
+	unsigned stopped;
+};
+
+static int throttle_one(struct member *m, void *data)
+{
+	struct throttling *t = data;
+
+	if (m->ran_at >= t->b->began && member_hold(m, HOLD_CPU, t->b->cg))
+		t->stopped++;
+	return 0;
+}
+
+/* Also again: who was at rest, or was born since, may have begun to run. */
+static void throttle(struct bandwidth *b, uint64_t now)
+{
+	struct throttling t = { b, 0 };
+	uint64_t cpus = (b->pace + PACE_ONE / 2) / PACE_ONE;
+
+	if (b->throttled)
+		count_throttled(b, now);
+	members_each(b->cg, throttle_one, &t);
+	if (!t.stopped)
+		return;
+	members_stall(b->cg, HOLD_CPU, b->began);
+	if (!b->throttled)
+		b->stopped = 0;
+	b->throttled = true;
+	b->throttled_at = now;
+	b->stopped += t.stopped < cpus ? t.stopped : cpus ? (unsigned)cpus : 1;
 }
 
 /* An ancestor's quota may still be used up: then it is that one that holds. */
@@ -185,7 +208,6 @@ static int unthrottle_one(struct member *m, void *data)
 
 	if (m->held_by[HOLD_CPU] != b->cg)
 		return 0;
-	count_local(m, b, emul_now(m->cg->emul));
 	next = next_holder(b->cg);
 	if (next)
 		m->held_by[HOLD_CPU] = next;
@@ -198,8 +220,8 @@ static void unthrottle(struct bandwidth *b)
 {
 	if (!b->throttled)
 		return;
+	count_throttled(b, emul_now(b->cg->emul));
 	members_each(b->cg, unthrottle_one, b);
-	b->stat.throttled_ns += (emul_now(b->cg->emul) - b->throttled_at) * b->stopped;
 	b->throttled = false;
 }
 
@@ -268,8 +290,10 @@ static uint64_t next_look(const struct bandwidth *b, const struct span *span, ui
 
 	if (b->probe > span->length)
 		return now + b->probe;
-	if (b->throttled || b->runtime <= 0)
+	if (b->runtime <= 0 && b->cg->emul->config.observe)
 		return end;
+	if (b->throttled || b->runtime <= 0) /* others may begin to run */
+		return now + SPAN_MIN < end ? now + SPAN_MIN : end;
 	due = (uint64_t)b->runtime * PACE_ONE / (b->pace > PACE_ONE ? b->pace : PACE_ONE);
 	due = now + (due < LOOK_MIN ? LOOK_MIN : due);
 	return due < end ? due : end;
@@ -299,7 +323,7 @@ static void bandwidth_fire(struct emul *e, struct timer *t, uint64_t now)
 	look(b, now);
 	if (now >= b->began + span.length)
 		end_spans(b, &span, now);
-	if (b->runtime <= 0 && !b->throttled && !e->config.observe)
+	if (b->runtime <= 0 && !e->config.observe)
 		throttle(b, now);
 	timer_arm(e, t, next_look(b, &span, now));
 }

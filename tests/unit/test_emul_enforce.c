@@ -243,6 +243,24 @@ START_TEST(quota_of_many)
 }
 END_TEST
 
+/* Who was at rest when the quota was used up may not run on what is not there. */
+START_TEST(who_wakes_while_throttled)
+{
+	pid_t first = spawn_in("a/x"), late = spawn_in("a/y");
+
+	pass(1000);
+	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
+	spin(&first, 1, 50);
+	ck_assert(task(first)->stopped && !task(late)->stopped);
+	spin(&late, 1, 2000);
+	ck_assert_uint_le(task(late)->use.user_ns / MSEC, 400);
+	assert_near(stat_value("a/cpu.stat", "usage_usec "), 410000, 20000);
+	ck_assert_uint_ge(stat_value("a/y/cpu.stat.local", "throttled_usec "), 1000000);
+	ck_assert_int_eq(do_write("a/cpu.max", "max"), 0);
+	ck_assert(!task(first)->stopped && !task(late)->stopped);
+}
+END_TEST
+
 START_TEST(short_period)
 {
 	pid_t pid = spawn_in("a/x");
@@ -379,6 +397,7 @@ int main(void)
 	tcase_add_test(tc, swap_events);
 	tcase_add_test(tc, quota_is_kept);
 	tcase_add_test(tc, quota_of_many);
+	tcase_add_test(tc, who_wakes_while_throttled);
 	tcase_add_test(tc, short_period);
 	tcase_add_test(tc, periods_stand_still_at_rest);
 	tcase_add_test(tc, bursts);
