@@ -94,10 +94,8 @@ void op_fread(struct driver *driver, char **words)
 		size = sizeof(text);
 	done = pread(driver->held[number], text, size, strtol(words[2], NULL, 10));
 	say_result(&driver->answer, done < 0 ? errno : 0);
-	if (done <= 0)
-		return;
-	say(&driver->answer, " ");
-	say_content(driver, driver->held_name[number], text, done);
+	if (done >= 0)
+		say_content(driver, driver->held_name[number], text, done);
 }
 
 void op_fseek(struct driver *driver, char **words)

@@ -110,8 +110,6 @@ void read_fd(struct driver *driver, int fd, const char *path)
 		size += done;
 	}
 	say_result(&driver->answer, done < 0 ? errno : 0);
-	if (size)
-		say(&driver->answer, " ");
 	say_content(driver, last_part(path), text, size);
 }
 

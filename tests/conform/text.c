@@ -242,14 +242,18 @@ void say_content(struct driver *driver, const char *file, const char *text, size
 	struct answer *answer = &driver->answer;
 	int row = volatile_row(file);
 
+	if (row >= 0 && volatile_texts[row].how == ALL) {
+		say(answer, " #");
+		return;
+	}
+	if (size)
+		say(answer, " ");
 	if (row < 0)
 		say_escaped(answer, text, size);
 	else if (volatile_texts[row].how == PIDS)
 		say_pids(driver, text, size);
 	else if (volatile_texts[row].how == NUMBERS)
 		say_without_numbers(answer, text, size);
-	else if (volatile_texts[row].how == DYING)
-		say_without_dying(answer, text, size);
 	else
-		say(answer, "#");
+		say_without_dying(answer, text, size);
 }
