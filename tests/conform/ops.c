@@ -6,12 +6,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -487,11 +489,20 @@ static const struct {
 	{ "reap", 1, 0, op_reap },
 };
 
+/* An ordinary user has no capabilities; setfsuid() alone would leave CAP_SYS_ADMIN and others. */
 static void run_as_user(struct driver *driver, size_t row, char **words)
 {
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct had[2] = { 0 }, none[2];
+
+	syscall(SYS_capget, &head, had);
+	memcpy(none, had, sizeof(none));
+	none[0].effective = none[1].effective = 0;
 	setfsgid(USER);
 	setfsuid(USER);
+	syscall(SYS_capset, &head, none);
 	operations[row].run(driver, words);
+	syscall(SYS_capset, &head, had);
 	setfsuid(0);
 	setfsgid(0);
 }
