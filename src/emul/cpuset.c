@@ -42,17 +42,35 @@ static void change_end(const struct change *c)
 		emul_affinity(c->emul->root);
 }
 
-bool cpuset_may_attach(const struct cgroup *from, const struct cgroup *to)
+/* The cgroup whose cpuset members of cg go by. */
+static const struct cgroup *holder(const struct cgroup *cg)
 {
-	struct change c = { .words = to->emul->cpu_words };
+	while (!cpuset_of(cg))
+		cg = cg->parent;
+	return cg;
+}
+
+int cpuset_can_attach(const struct cgroup *from, const struct cgroup *to,
+		      const struct caller *writer, uid_t owner)
+{
+	struct change c;
+	const uint64_t *cpus;
 
 	if (!cpuset_of(to->emul->root))
-		return true; /* not available */
-	while (!cpuset_of(to))
-		to = to->parent;
-	while (!cpuset_of(from))
-		from = from->parent;
-	return from == to || !mask_empty(&c, cpuset_mask(cpuset_of(to), MASK_EFFECTIVE));
+		return 0; /* not available */
+	from = holder(from);
+	to = holder(to);
+	if (from == to)
+		return 0;
+	change_begin(&c, to, writer);
+	cpus = cpuset_mask(cpuset_of(to), MASK_EFFECTIVE);
+	if (mask_empty(&c, cpus))
+		return refuse(ENOSPC, "partitions below the cgroup have all its CPUs");
+	if (!c.admin && !owner &&
+	    !mask_equal(&c, cpus, cpuset_mask(cpuset_of(from), MASK_EFFECTIVE)))
+		return refuse(EPERM, "uid %u may not change the CPUs of a process of uid 0",
+			      (unsigned)writer->uid);
+	return 0;
 }
 
 /* --- lists --- */

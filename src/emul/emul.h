@@ -453,8 +453,10 @@ void emul_spread(struct cgroup *cg);
 /* CPUs that members of cg or below it may use changed. */
 void emul_affinity(struct cgroup *cg);
 
-/* In cpuset.c: whether to has CPUs for what comes from there. */
-bool cpuset_may_attach(const struct cgroup *from, const struct cgroup *to);
+/* In cpuset.c: whether a process of user owner may come from there. -ENOSPC: to has no CPUs; -EPERM:
+ * writer may not change the CPUs of it, as in cap_task_setscheduler(). */
+int cpuset_can_attach(const struct cgroup *from, const struct cgroup *to,
+		      const struct caller *writer, uid_t owner);
 
 /* In cpu.c: how many CPUs the cpu.max of cg and its ancestors pay for, rounded up; 0: no limit. */
 unsigned cpu_paid(const struct cgroup *cg);

@@ -214,8 +214,9 @@ static int migrate(struct emul_open *f, const struct caller *who, char *text, bo
 			      "a single thread cannot leave its process's resource domain");
 	if (mv.info.exited)
 		return 0; /* a zombie: nothing is left to move */
-	if (!cpuset_may_attach(mv.from, mv.to))
-		return refuse(ENOSPC, "partitions below the cgroup have all its CPUs");
+	r = cpuset_can_attach(mv.from, mv.to, who, mv.info.uid);
+	if (r < 0)
+		return r;
 	return whole ? move_process(&mv) : move_thread(&mv);
 }
 

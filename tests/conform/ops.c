@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -489,22 +490,38 @@ static const struct {
 	{ "reap", 1, 0, op_reap },
 };
 
-/* An ordinary user has no capabilities; setfsuid() alone would leave CAP_SYS_ADMIN and others. */
-static void run_as_user(struct driver *driver, size_t row, char **words)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct had[2] = { 0 }, none[2];
+struct users_operation {
+	struct driver *driver;
+	size_t row;
+	char **words;
+};
 
-	syscall(SYS_capget, &head, had);
-	memcpy(none, had, sizeof(none));
-	none[0].effective = none[1].effective = 0;
+/* setfsuid() alone would leave capabilities that an ordinary user does not have. */
+static void *as_user(void *data)
+{
+	struct users_operation *o = data;
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
 	setfsgid(USER);
 	setfsuid(USER);
-	syscall(SYS_capset, &head, none);
-	operations[row].run(driver, words);
-	syscall(SYS_capset, &head, had);
-	setfsuid(0);
-	setfsgid(0);
+	if (syscall(SYS_capset, &head, none))
+		say(&o->driver->answer, "capset failed ");
+	operations[o->row].run(o->driver, o->words);
+	return NULL;
+}
+
+/* In a thread, since what it gives up does not come back. */
+static void run_as_user(struct driver *driver, size_t row, char **words)
+{
+	struct users_operation o = { driver, row, words };
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, as_user, &o)) {
+		say(&driver->answer, "no thread");
+		return;
+	}
+	pthread_join(thread, NULL);
 }
 
 bool run_operation(struct driver *driver, int count, char **words)

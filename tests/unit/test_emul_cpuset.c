@@ -453,6 +453,25 @@ START_TEST(nowhere_to_run)
 }
 END_TEST
 
+/* Who writes needs rights over a process of root whose CPUs change (CAP_SYS_NICE). */
+START_TEST(others_cpus)
+{
+	pid_t roots = spawn_in("a"), own = fake_spawn_uid(fake, 1000);
+	const struct caller user = { .pid = own, .uid = 1000, .gid = 1000 };
+	char text[16];
+
+	move("a", own);
+	snprintf(text, sizeof text, "%d", (int)roots);
+	ck_assert_int_eq(write_as(&TREE_SELF, &user, "c/cgroup.procs", text), 0);
+	ck_assert_int_eq(do_write("a/cpuset.cpus", "1"), 0);
+	assert_refused(write_as(&TREE_SELF, &user, "a/cgroup.procs", text), EPERM);
+	ck_assert_int_eq(write_as(&TREE_SELF, &user, "c/cgroup.procs", "0"), 0);
+	PROCS("c", roots, own);
+	ck_assert_int_eq(write_pid("a/cgroup.procs", roots), 0);
+	ck_assert_uint_eq(cpus_of(roots), 0x02);
+}
+END_TEST
+
 START_TEST(only_observed)
 {
 	pid_t pid;
@@ -544,6 +563,7 @@ int main(void)
 	tcase_add_test(tc, choices_are_kept);
 	tcase_add_test(tc, threads_follow);
 	tcase_add_test(tc, nowhere_to_run);
+	tcase_add_test(tc, others_cpus);
 	tcase_add_test(tc, only_observed);
 	tcase_add_test(tc, quota_and_cpuset);
 	tcase_add_test(tc, many_cpus);
