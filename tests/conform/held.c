@@ -90,12 +90,14 @@ void op_fread(struct driver *driver, char **words)
 
 	if (number < 0)
 		return;
-	if (size > sizeof(text))
-		size = sizeof(text);
+	if (size > sizeof(text) - 1)
+		size = sizeof(text) - 1;
 	done = pread(driver->held[number], text, size, strtol(words[2], NULL, 10));
 	say_result(&driver->answer, done < 0 ? errno : 0);
-	if (done >= 0)
-		say_content(driver, driver->held_name[number], text, done);
+	if (done < 0)
+		return;
+	text[done] = '\0';
+	say_content(driver, driver->held_name[number], text, done);
 }
 
 void op_fseek(struct driver *driver, char **words)

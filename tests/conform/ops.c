@@ -106,12 +106,13 @@ void read_fd(struct driver *driver, int fd, const char *path)
 	size_t size = 0;
 	ssize_t done = 0;
 
-	while (size < sizeof(text)) {
-		done = read(fd, text + size, sizeof(text) - size);
+	while (size < sizeof(text) - 1) {
+		done = read(fd, text + size, sizeof(text) - 1 - size);
 		if (done <= 0)
 			break;
 		size += done;
 	}
+	text[size] = '\0';
 	say_result(&driver->answer, done < 0 ? errno : 0);
 	say_content(driver, last_part(path), text, size);
 }
