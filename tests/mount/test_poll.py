@@ -110,6 +110,7 @@ class Polls(MountCase):
                 self.assertEqual(URGENT, poll(fd, DEADLINE))
                 self.assertEqual(b"populated 0\nfrozen 0\n", os.pread(fd, 100, 0))
                 return
+            poll(fd, DEADLINE)
             time.sleep(0.02)
         self.skipTest("this machine is too busy for two writes within 9 ms")
 
