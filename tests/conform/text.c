@@ -23,6 +23,7 @@ static const struct {
 	{ "cgroup.procs", PIDS, "pids are the system's choice" },
 	{ "cgroup.threads", PIDS, "pids are the system's choice" },
 	{ "cgroup.stat", DYING, "when a removed cgroup's memory is freed is timing" },
+	{ "cgroup.stat.local", NUMBERS, "time frozen" },
 	{ "cpu.stat", NUMBERS, "CPU time used" },
 	{ "cpu.stat.local", NUMBERS, "CPU time waited for" },
 	{ ".pressure", NUMBERS, "time stalled" },
