@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Differential conformance: the emulator beside the kernel that it emulates.
+"""Differential conformance: the emulator beside the kernel that it emulates, or, with --against
+backend, the kernel's own tree seen through a mount beside the same tree without.
 
-  conform run [--kernel V] [--seeds N...] [--ops N] [--time S]   makes scripts, has the VM run them
+  conform run [--against emulator|backend] [--kernel V] [--seeds N...] [--ops N] [--time S]
+                                 makes scripts, has the VM run them
   conform inside ...             what the VM runs: both sides, comparison, shrinking
   conform replay                 the traces in traces/: on an emulator here, against what the
                                  kernel answered; in the VM on both
@@ -19,6 +21,7 @@ import trees
 from shrink import Shrinker
 
 WORK = trees.BUILD / "conform"
+SIDES = {"emulator": trees.Emulator, "backend": trees.KernelBackend}
 
 
 def run(args):
@@ -27,22 +30,22 @@ def run(args):
         lines = generate.script(seed, args.ops)
         (WORK / f"{seed}.script").write_text("\n".join(lines) + "\n")
     command = [trees.REPO / "tests/vm/run-vm", "--kernel", args.kernel, "--timeout", str(args.time),
-               "--share", WORK, "--", "python3", "-B", trees.HERE, "inside", "--kernel",
-               args.kernel, "--seeds", *map(str, args.seeds)]
+               "--share", WORK, "--", "python3", "-B", trees.HERE, "inside", "--against",
+               args.against, "--kernel", args.kernel, "--seeds", *map(str, args.seeds)]
     return subprocess.run(command, check=False).returncode
 
 
 class Comparison:
     """What has been compared so far, and found."""
 
-    def __init__(self, version):
-        self.version = version
-        self.explained = trees.Explained()
+    def __init__(self, side, version):
+        self.side, self.version = side, version
+        self.explained = trees.Explained(side)
         self.seen = {}  # signature: how often
         self.operations = self.unexplained = 0
-        with trees.Emulator(version) as emulator:
-            ours, theirs = trees.controllers(trees.REAL), trees.controllers(emulator.tree)
-        self.granted = [c for c in ours if c in theirs]
+        with side(version) as mount:
+            theirs, ours = trees.controllers(trees.REAL), trees.controllers(mount.tree)
+        self.granted = [c for c in theirs if c in ours]
         print(f"controllers: {' '.join(self.granted)}; on one side only: "
               f"{' '.join(sorted(set(ours) ^ set(theirs))) or 'none'}", flush=True)
 
@@ -51,38 +54,38 @@ class Comparison:
         start, before = time.monotonic(), self.unexplained
         kernel = trees.answers(trees.REAL, lines, self.granted)
         middle = time.monotonic()
-        with trees.Emulator(self.version) as emulator:
-            answered = trees.answers(emulator.tree, lines, self.granted)
+        with self.side(self.version) as mount:
+            answered = trees.answers(mount.tree, lines, self.granted)
             end = time.monotonic()
-            print(f"seed {seed}: kernel {middle - start:.0f} s, emulator {end - middle:.0f} s, "
+            print(f"seed {seed}: kernel {middle - start:.0f} s, ctlfs {end - middle:.0f} s, "
                   f"{sum(a != b for a, b in zip(kernel, answered, strict=True))} of {len(lines)} "
                   f"answers differ", flush=True)
             for first, last in trees.episodes(lines):
                 part = slice(first, last)
                 if kernel[part] != answered[part]:
-                    self.judge(lines[part], kernel[part], answered[part], emulator)
+                    self.judge(lines[part], kernel[part], answered[part], mount)
         self.operations += len(lines)
         print(f"seed {seed}: {self.unexplained - before} differences unexplained, judged in "
               f"{time.monotonic() - end:.0f} s", flush=True)
 
-    def judge(self, lines, kernel, answered, emulator):
+    def judge(self, lines, kernel, answered, mount):
         """The differences of an episode. What comes after the first ones often follows from them,
         so only they are judged: the first of each kind is shrunk."""
         found = list(self.explained.unexplained(trees.compare(lines, kernel, answered)))
         for difference in found[:3]:
             signature = difference.signature()
             if signature not in self.seen:
-                if not self.examine(difference, lines, emulator):
+                if not self.examine(difference, lines, mount):
                     print(f"timing: {difference}", flush=True)
                     continue
                 self.seen[signature] = 0
             self.seen[signature] += 1
             self.unexplained += 1
 
-    def examine(self, difference, lines, emulator):
+    def examine(self, difference, lines, mount):
         """Keeps the shortest trace; false where the difference does not show again."""
         signature = difference.signature()
-        shrinker = Shrinker((trees.REAL, emulator.tree), self.granted, self.explained)
+        shrinker = Shrinker((trees.REAL, mount.tree), self.granted, self.explained)
         trace = shrinker.shrink(lines[1:difference.number + 1], signature)
         if not trace:
             return False
@@ -114,7 +117,7 @@ def inside(args):
     if os.environ.get("CTLFS_IN_VM") != "1":
         raise SystemExit("conform: inside is for the VM")
     speed_up()
-    comparison = Comparison(None if args.kernel == "6.12" else args.kernel)
+    comparison = Comparison(SIDES[args.against], None if args.kernel == "6.12" else args.kernel)
     start = time.monotonic()
     for seed in args.seeds:
         comparison.check_seed(seed)
@@ -132,6 +135,7 @@ def main():
     parser = argparse.ArgumentParser(prog="conform", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "inside", "replay", "record"))
+    parser.add_argument("--against", default="emulator", choices=SIDES)
     parser.add_argument("--kernel", default="6.12", choices=("6.1", "6.12"))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 21)))
     parser.add_argument("--ops", type=int, default=10000)
