@@ -4,7 +4,8 @@
  * only the root's is TREE_ROOT. The number names the cgroup or file for good: cgroupfs neither
  * reuses nor moves nodes.
  *
- * Locks: each of nodes, kept and watch has one of its own; none is held while another is taken.
+ * Locks: each of nodes, kept, opened, watch and triggers has one of its own; none is held while
+ * another is taken.
  */
 #ifndef CTLFS_KERNEL_INTERNAL_H
 #define CTLFS_KERNEL_INTERNAL_H
@@ -18,7 +19,11 @@
 #include "ctlfs/tree.h"
 #include "lru.h"
 
+#define OPENED_BUCKETS 256
+
 struct watch;
+struct triggers;
+struct opened;
 
 struct kernel {
 	struct tree tree; /* first */
@@ -33,7 +38,10 @@ struct kernel {
 	struct lru nodes; /* struct node: where nodes are that were seen */
 	pthread_mutex_t kept_lock;
 	struct lru kept; /* struct kept: open files */
+	pthread_mutex_t opened_lock;
+	struct opened *opened[OPENED_BUCKETS];
 	struct watch *watch;
+	struct triggers *triggers;
 };
 
 static inline struct kernel *kernel_of(struct tree *t)
@@ -76,6 +84,8 @@ int node_place(struct kernel *k, uint64_t node, struct place *ret_place);
 int node_dir(struct kernel *k, uint64_t node);
 /* A new O_PATH fd of any node, likewise. */
 int node_any(struct kernel *k, uint64_t node);
+/* Likewise, or a new fd of a removed node that somebody may still have open. */
+int node_held(struct kernel *k, uint64_t node);
 void place_free(struct place *place);
 #define cleanup_place __attribute__((cleanup(place_free)))
 
@@ -100,6 +110,30 @@ int kept_dir(struct kernel *k, uint64_t node, struct kept **ret_kept);
 void kept_release(struct kept **kept); /* NULL inside is fine */
 void kept_drop(struct kernel *k, uint64_t node);
 #define cleanup_kept __attribute__((cleanup(kept_release)))
+
+/* opened.c: files that somebody has open. */
+
+struct opened { /* lives in the open file */
+	uint64_t node;
+	int fd;
+	struct opened *next, **at; /* in its bucket of kernel.opened; at is NULL outside */
+};
+
+void opened_add(struct kernel *k, struct opened *o);
+void opened_remove(struct kernel *k, struct opened *o); /* also if it was never added */
+/* A duplicate of the fd of an open file. Returns it, or -ENODEV if node is not open. */
+int opened_fd(struct kernel *k, uint64_t node);
+
+/* trigger.c: pressure triggers. */
+struct trigger;
+int triggers_new(struct kernel *k, struct triggers **ret_triggers);
+void triggers_free(struct triggers *ts); /* NULL is fine; no trigger is left */
+/* A trigger has been written to fd, a file of node's: its events are relayed from now on, until
+ * trigger_free(), which comes before fd is closed. NULL if they cannot be. */
+struct trigger *trigger_add(struct triggers *ts, int fd, uint64_t node);
+void trigger_free(struct triggers *ts, struct trigger *t); /* NULL is fine */
+/* Whether it has fired since it was last asked, without what poll() on fd finds. */
+bool trigger_take(struct triggers *ts, struct trigger *t);
 
 /* file.c */
 int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, int flags,
