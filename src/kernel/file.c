@@ -29,7 +29,7 @@ struct kernel_file {
 	struct tree_file file; /* first */
 	struct opened own; /* its fd, or -1 */
 	struct kept *kept; /* or shared */
-	struct trigger *trigger; /* of a pressure file, if one was written */
+	struct polled *polled; /* if it was ever polled, or has a trigger */
 	uint64_t dir;
 	bool pids;
 	char *name;
@@ -205,22 +205,26 @@ static int kernel_write(struct tree_file *file, const struct caller *writer, cha
 	}
 	r = deputy_run(k->privileged, writer, do_write, &job);
 	if (r == 0 && holds_trigger(f->name))
-		f->trigger = trigger_add(k->triggers, f->own.fd, f->own.node);
+		polled_trigger(k->polling, &f->polled, &f->own);
 	return job.asked && r < 0 ? reason_write(k, f->dir, f->name, given ? given : text, -r) : r;
 }
 
 /* The file's own state is the answer: what was read, whether the cgroup is there. */
 static unsigned kernel_poll(struct tree_file *file)
 {
+	struct polling *polling = kernel_of(file->tree)->polling;
 	struct kernel_file *f = file_of(file);
 	struct pollfd pollfd = {
 		.fd = f->own.fd,
 		.events = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLPRI,
 	};
 
-	if (f->own.fd < 0 || poll(&pollfd, 1, 0) < 0)
+	if (f->own.fd < 0)
 		return 0;
-	if (f->trigger && trigger_take(kernel_of(file->tree)->triggers, f->trigger))
+	polled_begin(polling, &f->polled, &f->own);
+	if (poll(&pollfd, 1, 0) < 0)
+		return 0;
+	if (polled_take(polling, &f->polled))
 		pollfd.revents |= POLLPRI;
 	return (unsigned short)pollfd.revents;
 }
@@ -230,7 +234,7 @@ static void kernel_close(struct tree_file *file)
 	struct kernel *k = kernel_of(file->tree);
 	struct kernel_file *f = file_of(file);
 
-	trigger_free(k->triggers, f->trigger);
+	polled_end(k->polling, &f->polled);
 	opened_remove(k, &f->own);
 	if (f->own.fd >= 0)
 		close(f->own.fd);

@@ -4,7 +4,7 @@
  * only the root's is TREE_ROOT. The number names the cgroup or file for good: cgroupfs neither
  * reuses nor moves nodes.
  *
- * Locks: each of nodes, kept, opened, watch and triggers has one of its own; none is held while
+ * Locks: each of nodes, kept, opened, watch and polling has one of its own; none is held while
  * another is taken.
  */
 #ifndef CTLFS_KERNEL_INTERNAL_H
@@ -22,7 +22,7 @@
 #define OPENED_BUCKETS 256
 
 struct watch;
-struct triggers;
+struct polling;
 struct opened;
 
 struct kernel {
@@ -41,7 +41,7 @@ struct kernel {
 	pthread_mutex_t opened_lock;
 	struct opened *opened[OPENED_BUCKETS];
 	struct watch *watch;
-	struct triggers *triggers;
+	struct polling *polling;
 };
 
 static inline struct kernel *kernel_of(struct tree *t)
@@ -124,16 +124,18 @@ void opened_remove(struct kernel *k, struct opened *o); /* also if it was never 
 /* A duplicate of the fd of an open file. Returns it, or -ENODEV if node is not open. */
 int opened_fd(struct kernel *k, uint64_t node);
 
-/* trigger.c: pressure triggers. */
-struct trigger;
-int triggers_new(struct kernel *k, struct triggers **ret_triggers);
-void triggers_free(struct triggers *ts); /* NULL is fine; no trigger is left */
-/* A trigger has been written to fd, a file of node's: its events are relayed from now on, until
- * trigger_free(), which comes before fd is closed. NULL if they cannot be. */
-struct trigger *trigger_add(struct triggers *ts, int fd, uint64_t node);
-void trigger_free(struct triggers *ts, struct trigger *t); /* NULL is fine */
-/* Whether it has fired since it was last asked, without what poll() on fd finds. */
-bool trigger_take(struct triggers *ts, struct trigger *t);
+/* polled.c: files that somebody polls. Each has a place for what is known of it, NULL at first. */
+struct polled;
+int polling_new(struct kernel *k, struct polling **ret_polling);
+void polling_free(struct polling *p); /* NULL is fine; no file is polled any more */
+/* Who polls the file is woken from now on, until polled_end(), which comes before it is closed.
+ * Failing to do so is no error. */
+void polled_begin(struct polling *p, struct polled **file, const struct opened *o);
+/* The same, once a pressure trigger has been written to it. */
+void polled_trigger(struct polling *p, struct polled **file, const struct opened *o);
+void polled_end(struct polling *p, struct polled **file);
+/* Whether its trigger has fired since this was last asked, without what poll() on it finds. */
+bool polled_take(struct polling *p, struct polled **file);
 
 /* file.c */
 int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, int flags,
@@ -152,6 +154,9 @@ void watch_free(struct watch *w); /* NULL is fine */
 /* File node, called name, of directory dir (open as dirfd) is being used: relay its events if it
  * has any, and the removal of dir. Failing to do so is no error. */
 void watch_file(struct watch *w, uint64_t dir, int dirfd, const struct tree_entry *file);
+
+/* Whether node's events are being relayed, which counts as a use. */
+bool watch_has(struct watch *w, uint64_t node);
 
 /* reason.c: what the kernel's errno means. errnum is positive; they return -errnum. */
 int reason_write(struct kernel *k, uint64_t dir, const char *name, const char *text, int errnum);

@@ -95,6 +95,17 @@ static int kernel_stat(struct tree *t, uint64_t node, const char *name, struct s
 	return stat_entry(k, node, name, ret_stat);
 }
 
+/* Who still has a removed directory open finds nothing in it. */
+static int list_removed(struct kernel *k, uint64_t dir, struct tree_list *ret_list)
+{
+	cleanup_close int fd = node_held(k, dir);
+
+	if (fd < 0)
+		return fd;
+	*ret_list = (struct tree_list){ 0 };
+	return 0;
+}
+
 static int kernel_list(struct tree *t, uint64_t dir, struct tree_list *ret_list)
 {
 	cleanup_tree_list struct tree_list list = { 0 };
@@ -105,7 +116,7 @@ static int kernel_list(struct tree *t, uint64_t dir, struct tree_list *ret_list)
 	dir = node_number(k, dir);
 	fd = node_dir(k, dir);
 	if (fd < 0)
-		return fd;
+		return fd == -ENODEV ? list_removed(k, dir, ret_list) : fd;
 	r = at_list(k, fd, &list);
 	if (r < 0)
 		return r == -ENOENT ? -ENODEV : r;
@@ -260,8 +271,8 @@ static void kernel_destroy(struct tree *t)
 {
 	struct kernel *k = kernel_of(t);
 
+	polling_free(k->polling); /* asks the watches */
 	watch_free(k->watch);
-	triggers_free(k->triggers);
 	kept_free(k);
 	nodes_free(k);
 	pthread_mutex_destroy(&k->opened_lock);
@@ -327,7 +338,7 @@ int kernel_new(const char *path, struct tree **ret_tree)
 	if (r == 0)
 		r = watch_new(k, &k->watch);
 	if (r == 0)
-		r = triggers_new(k, &k->triggers);
+		r = polling_new(k, &k->polling);
 	if (r == 0)
 		r = open_root(k, path);
 	if (r == 0)
