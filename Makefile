@@ -142,11 +142,11 @@ test-vm: ## only the tests on a real kernel in a virtual machine
 
 benches: $(BENCH)
 
-conform: ## the emulator beside the kernel: SEEDS="1 2 3" OPS=10000 KERNEL=6.12
+conform: ## ctlfs beside the kernel: SEEDS="1 2 3" OPS=10000 KERNEL=6.12 AGAINST=backend
 	.ci/install-packages build test vm
 	$(MAKE) all $(BUILD)/conform/driver
 	python3 -B tests/conform run $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OPS),--ops $(OPS)) \
-		$(if $(KERNEL),--kernel $(KERNEL))
+		$(if $(KERNEL),--kernel $(KERNEL)) $(if $(AGAINST),--against $(AGAINST))
 
 kselftest: ## the kernel's own tests: the emulator beside the kernel (ARGS=--again)
 	.ci/install-packages build test vm

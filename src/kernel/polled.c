@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Files that somebody polls. A thread waits for the events of all of them, so that none is lost to
- * the bound on inotify's watches (watch.c); where there is a watch, that one tells. Pressure triggers
- * have no other way: each lives in the descriptor that it was written to, and poll() takes its event
- * away. What the thread takes so is kept for the owner of the descriptor, who asks when he is woken.
+ * the bound on inotify's watches (watch.c); where there is a watch, that one tells. Pressure
+ * triggers have no other way: each lives in the descriptor that it was written to, and poll() takes
+ * its event away. What the thread takes so is kept for the owner of the descriptor, who asks when
+ * he is woken.
  *
  * The thread is started with the first file. It knows files by serial numbers, since one may be
  * closed while its event is on the way.

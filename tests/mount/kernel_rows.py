@@ -19,6 +19,7 @@ VOLATILE = re.compile(r".*(\.stat|\.stat\.local|\.numa_stat|\.current|\.peak|\.p
                       r"|events\.local)")
 MEMBERS = (r"\e", r"\n", "abc", "-1", "99999999999", "4194304", r"4194304\n", r"1x", r"1\s2", "+",
            r"\x000", "{x4096}", "{x4097}")
+JUNK = ("1", "abc", r"\n", "max", r"\x00", "{x4097}")  # for what takes nothing
 OTHERS = {
     "cgroup.procs": MEMBERS, "cgroup.threads": MEMBERS,
     "cgroup.freeze": generate.INTEGER, "cgroup.kill": generate.INTEGER,
@@ -55,17 +56,19 @@ class Rows(KernelCase):
                 attr.st_blocks, attr.st_blksize, error, *text)
 
     def write_and_look(self, path, word):
+        """The bytes written, or the errno; and what that has changed."""
         result = []
         error = outcome(lambda: result.append(write_once(path, unescape(word))))
-        return error, result, self.look(path)
+        return (*result, self.look(path)) if result else error
 
     def answers(self, base, name):
-        """What a file says at first, and for each word."""
+        """What a file says at first, for each word, and at last."""
         yield "at first", self.look(f"{base}/{name}")
-        for word in OTHERS.get(name, generate.VALUES.get(name, generate.COMMON)):
+        for word in OTHERS.get(name, generate.VALUES.get(name, JUNK)):
             # The write of nothing never comes to us.
             if word != r"\e":
                 yield word, self.write_and_look(f"{base}/{name}", word)
+        yield "at last", self.look(f"{base}/{name}")
 
     def check_names(self, want, path):
         """Of the files of a cgroup, made by self.make(): those that want names are among them."""
