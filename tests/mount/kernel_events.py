@@ -37,7 +37,7 @@ class Events(KernelCase):
     def test_fresh(self):
         """What the first read is to poll(), each descriptor for itself; a file without text has
         none."""
-        for name in ("cgroup.events", "cgroup.procs", "memory.max", "memory.events", "io.max"):
+        for name in ("cgroup.events", "cgroup.procs", "memory.max", "memory.events", "pids.max"):
             got = []
             for base in (self.real_at("a"), self.at("a")):
                 with opened(f"{base}/{name}") as one, opened(f"{base}/{name}") as two:
