@@ -61,60 +61,55 @@ class Rows(KernelCase):
         error = outcome(lambda: result.append(write_once(path, unescape(word))))
         return (*result, self.look(path)) if result else error
 
-    def answers(self, base, name):
+    def answers(self, path):
         """What a file says at first, for each word, and at last."""
-        yield "at first", self.look(f"{base}/{name}")
+        yield "at first", self.look(path)
+        name = os.path.basename(path)
         for word in OTHERS.get(name, generate.VALUES.get(name, JUNK)):
             # The write of nothing never comes to us.
             if word != r"\e":
-                yield word, self.write_and_look(f"{base}/{name}", word)
-        yield "at last", self.look(f"{base}/{name}")
+                yield word, self.write_and_look(path, word)
+        yield "at last", self.look(path)
 
-    def check_names(self, want, path):
-        """Of the files of a cgroup, made by self.make(): those that want names are among them."""
-        self.make()
-        names = sorted(os.listdir(self.real_at(path)))
-        self.assertEqual(names, sorted(os.listdir(self.at(path))))
+    def check_file(self, direct, through):
+        """Word by word on both sides."""
+        with self.subTest(file=os.path.basename(direct)):
+            for one, other in zip(self.answers(direct), self.answers(through), strict=True):
+                self.assertEqual(one, other)
+
+    def check_rows(self, want):
+        """All files of two cgroups, which have other parents so as not to be in each other's way:
+        those that want names are among them."""
+        direct, through = self.real_at("one/row"), self.at("two/row")
+        names = sorted(os.listdir(direct))
+        self.assertEqual(names, sorted(os.listdir(through)))
         self.assertLessEqual(set(want.split()), set(names))
-        return names
-
-    def check_rows(self, want, path):
-        """Each file twice in a new cgroup, since siblings are in each other's way."""
-        for name in self.check_names(want, path):
-            with self.subTest(file=name):
-                both = []
-                for base in (self.real_at(path), self.at(path)):
-                    os.rmdir(self.real_at(path))
-                    self.make()
-                    both.append(list(self.answers(base, name)))
-                for one, other in zip(*both, strict=True):
-                    self.assertEqual(one, other)
+        for name in names:
+            self.check_file(f"{direct}/{name}", f"{through}/{name}")
 
     def test_child(self):
-        self.write("cgroup.subtree_control", CONTROLLERS)
-        self.make = lambda: self.mkdir("row")
+        for path in (".", "one", "two"):
+            if path != ".":
+                self.mkdir(path)
+            self.write(path + "/cgroup.subtree_control", CONTROLLERS)
+        self.mkdir("one/row", "two/row")
         self.check_rows("cgroup.kill cpu.max cpuset.cpus.partition io.max memory.reclaim "
-                        "hugetlb.2MB.max pids.max rdma.max misc.max memory.pressure", "row")
+                        "hugetlb.2MB.max pids.max rdma.max misc.max memory.pressure")
 
     def test_threaded(self):
         """Below a threaded domain, where files are fewer and some cannot be read."""
-        def make():
-            self.mkdir("domain/row")
-            self.write("domain/row/cgroup.type", "threaded")
-            self.write("domain/cgroup.subtree_control", "+cpu +pids")
-        self.make = make
-        self.mkdir("domain")
-        self.check_rows("cgroup.threads cpu.max pids.max", "domain/row")
+        for path in ("one", "two"):
+            self.mkdir(path, path + "/row")
+            self.write(path + "/row/cgroup.type", "threaded")
+            self.write(path + "/cgroup.subtree_control", "+cpu +pids")
+        self.check_rows("cgroup.threads cpu.max pids.max")
 
     def test_root(self):
-        """The hierarchy's own top: both write to the same file, word by word."""
+        """The hierarchy's own top: both write to the same files."""
         self.addCleanup(write_once, CGROUPS + "/cgroup.max.depth", b"max")
         self.addCleanup(write_once, CGROUPS + "/cgroup.max.descendants", b"max")
         names = [name for name in sorted(os.listdir(CGROUPS)) if not os.path.isdir(
             f"{CGROUPS}/{name}")]
         self.assertLessEqual({"cgroup.procs", "cpu.stat", "io.stat", "memory.reclaim"}, {*names})
         for name in names:
-            with self.subTest(file=name):
-                for one, other in zip(self.answers(CGROUPS, name),
-                                      self.answers(self.mount.cgroup(), name), strict=True):
-                    self.assertEqual(one, other)
+            self.check_file(f"{CGROUPS}/{name}", self.mount.cgroup(name))
