@@ -89,8 +89,11 @@ class Removed(KernelCase):
             with opened(self.at("d/memory.max"), os.O_RDWR) as fd:
                 os.setxattr(fd, "user.a", b"1")
                 before = os.fstat(fd)
+                self.assertEqual((b"max\n", b""), (os.read(fd, 100), os.read(fd, 100)))
                 remove()
                 self.same(before, fd)
+                self.check("ENODEV", os.read, fd, 1)  # also where nothing more would come
+                os.lseek(fd, 0, os.SEEK_SET)
                 self.check("ENODEV", os.read, fd, 1)
                 self.check("ENODEV", os.write, fd, b"max")
                 self.check("E2BIG", os.write, fd, b"x" * 4097)
