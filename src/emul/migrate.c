@@ -149,9 +149,10 @@ static int adopt(struct move *mv)
 	if (r < 0)
 		return r;
 	mv->member = member_find(mv->emul, mv->info.pid, mv->info.start);
-	if (mv->info.leader_exited) { /* it stays outside */
+	if (mv->info.leader_exited) { /* it stays outside, also as a zombie that has the tag */
 		mv->member->leader_away = true;
 		usage_threads(mv->to, -1);
+		dead_add(mv->emul->root, mv->info.pid, mv->info.start);
 	}
 	return 0;
 }

@@ -93,14 +93,25 @@ struct kill_round {
 	pid_t refused; /* a process we may not signal, 0: none */
 };
 
+/* Other kernels than 6.12 send the signal to the first thread alone: nobody takes it if that is dead,
+ * and nobody gets it if that was left elsewhere. */
+static bool kill_reaches(const struct member *m)
+{
+	const struct emul *e = m->cg->emul;
+	struct tasks *t = e->config.tasks;
+	struct task_info info;
+
+	if (e->config.version == EMUL_6_12)
+		return true;
+	return !m->leader_away &&
+	       (t->ops->info(t, m->pid, &info) < 0 || info.exited || !info.leader_exited);
+}
+
 static int visit_kill(struct member *m, void *data)
 {
 	struct kill_round *round = data;
 
-	if (m->killed == round->number)
-		return 0;
-	/* Some kernels find processes by their first threads only. */
-	if (m->leader_away && m->cg->emul->config.version != EMUL_6_12)
+	if (m->killed == round->number || !kill_reaches(m))
 		return 0;
 	m->killed = round->number;
 	round->signalled++;

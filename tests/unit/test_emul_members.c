@@ -350,6 +350,43 @@ START_TEST(kill_catches_up)
 }
 END_TEST
 
+/* Whether cgroup.kill reaches a process whose first thread is dead. */
+static const struct {
+	enum emul_version version;
+	bool reaches;
+} kills_of_dead_leaders[] = {
+	{ EMUL_6_1, false },
+	{ EMUL_6_12, true },
+	{ EMUL_6_18, false },
+};
+
+START_TEST(kill_of_dead_leaders)
+{
+	bool reaches = kills_of_dead_leaders[_i].reaches;
+	pid_t here, moved, whole;
+
+	emul_teardown();
+	emul_setup_config(
+		(struct emul_config){ .version = kills_of_dead_leaders[_i].version });
+	make_dirs("a", "b");
+	here = spawn_in("a");
+	moved = spawn_in("a");
+	whole = spawn_in("b");
+	fake_thread(fake, here);
+	fake_thread(fake, moved);
+	fake_thread_exit(fake, here);
+	fake_thread_exit(fake, moved);
+	ck_assert_int_eq(write_pid("b/cgroup.procs", fake_find(fake, moved)->tids[0]), 0);
+	ck_assert_int_eq(do_write("a/cgroup.kill", "1"), 0);
+	ck_assert_int_eq(do_write("b/cgroup.kill", "1"), 0);
+	ck_assert(fake_find(fake, here)->exited == reaches);
+	ck_assert(fake_find(fake, moved)->exited == reaches);
+	ck_assert(fake_find(fake, whole)->exited);
+	assert_read("a/cgroup.events",
+		    reaches ? "populated 0\nfrozen 0\n" : "populated 1\nfrozen 0\n");
+}
+END_TEST
+
 START_TEST(freezing)
 {
 	pid_t own, below, child, stopped;
@@ -432,6 +469,7 @@ int main(void)
 	tcase_add_test(tc, events_of_a_move);
 	tcase_add_test(tc, kill_is_recursive);
 	tcase_add_test(tc, kill_catches_up);
+	tcase_add_loop_test(tc, kill_of_dead_leaders, 0, ARRAY_SIZE(kills_of_dead_leaders));
 	tcase_add_test(tc, freezing);
 	tcase_add_test(tc, freeze_what_cannot_be_stopped);
 	suite_add_tcase(suite, tc);
