@@ -50,7 +50,7 @@ LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(adds
 LIBS = $(addprefix $(BUILD)/,libctlfs-emul.a $(LIB_SONAME))
 
 .PHONY: all run test test-vm bench lint asan tsan install clean help tests fuzz fuzzers
-.PHONY: conform kselftest benches
+.PHONY: conform conform-native kselftest benches
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -142,11 +142,16 @@ test-vm: ## only the tests on a real kernel in a virtual machine
 
 benches: $(BENCH)
 
-conform: ## the emulator beside the kernel: SEEDS="1 2 3" OPS=10000 KERNEL=6.12
+conform: ## ctlfs beside the kernel: SEEDS="1 2 3" OPS=10000 KERNEL=6.12 AGAINST=backend
 	.ci/install-packages build test vm
 	$(MAKE) all $(BUILD)/conform/driver
 	python3 -B tests/conform run $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OPS),--ops $(OPS)) \
-		$(if $(KERNEL),--kernel $(KERNEL))
+		$(if $(KERNEL),--kernel $(KERNEL)) $(if $(AGAINST),--against $(AGAINST))
+
+conform-native: ## structure and members beside this machine's own cgroup2: SEEDS, OPS
+	.ci/install-packages build test
+	$(MAKE) all $(BUILD)/conform/driver
+	python3 -B tests/conform native $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OPS),--ops $(OPS))
 
 kselftest: ## the kernel's own tests: the emulator beside the kernel (ARGS=--again)
 	.ci/install-packages build test vm

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cgroup.type: domains and threaded subtrees. A threaded cgroup shares the resource domain of its
- * nearest ancestor that is not threaded, the thread root; beneath a thread root a domain is invalid
+ * cgroup.type: domains and threaded subtrees. A threaded cgroup shares the resource domain of an
+ * ancestor that is not threaded, the thread root; beneath a thread root a domain is invalid
  * until it is made threaded. The hierarchy's root may be both at once.
  */
 #include <errno.h>
@@ -30,11 +30,19 @@ bool type_is_threaded(const struct cgroup *cg)
 	return cg->threaded;
 }
 
+/* Not always the nearest domain: that may be invalid, below an ancestor that became threaded after cg
+ * and gave its own domain to all that were threaded. */
 struct cgroup *type_domain(const struct cgroup *cg)
 {
-	while (cg->threaded)
-		cg = cg->parent;
-	return (struct cgroup *)cg;
+	const struct cgroup *domain = cg;
+
+	if (cg->threaded) {
+		for (; cg; cg = cg->parent) {
+			if (cg->threaded)
+				domain = cg->parent;
+		}
+	}
+	return (struct cgroup *)domain;
 }
 
 bool type_can_be_thread_root(const struct cgroup *cg)

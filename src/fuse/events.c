@@ -176,22 +176,14 @@ void events_read(struct handle *h)
 	h->changed = false;
 }
 
-/* A file whose cgroup was removed counts as changed, as kernfs_fop_poll() has it. */
-static bool is_gone(const struct handle *h)
-{
-	struct tree *t = h->server->config.tree;
-	struct stat st;
-
-	return t->ops->stat(t, node_rest(h->node), NULL, &st) == -ENODEV;
-}
-
 void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
 {
 	struct handle *h = handle_of(fi);
 	struct events *ev = &h->server->events;
 	struct fuse_pollhandle *old = ph;
 	unsigned mask = POLL_QUIET;
-	bool gone = h->file && !h->file->ops->poll && is_gone(h);
+	/* Which counts as changed, as kernfs_fop_poll() has it. */
+	bool gone = h->file && !h->file->ops->poll && file_is_gone(h);
 	unsigned own;
 
 	(void)node;

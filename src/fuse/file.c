@@ -128,7 +128,6 @@ static int take_snapshot(struct handle *h, const struct caller *reader)
 	struct server *s = h->server;
 
 	buf_reset(&h->text);
-	h->taken = false;
 	switch (node_kind(h->node)) {
 	case NODE_TREE:
 		events_read(h);
@@ -140,19 +139,39 @@ static int take_snapshot(struct handle *h, const struct caller *reader)
 	}
 }
 
+bool file_is_gone(const struct handle *h)
+{
+	struct tree *t = h->server->config.tree;
+	struct stat st;
+
+	return t->ops->stat(t, node_rest(h->node), NULL, &st) == -ENODEV;
+}
+
+/* Of a snapshot, new unless the read goes on in the last one: 0, or -errno where there is none, or
+ * where it has been read to its end and there is no file any more that might go on. */
+static int have_text(struct handle *h, const struct caller *reader, size_t from)
+{
+	int r = 0;
+
+	if (from == 0 || !h->taken || from != h->next_read) {
+		r = take_snapshot(h, reader);
+		h->taken = r == 0;
+	} else if (from >= h->text.len && h->file && file_is_gone(h)) {
+		r = -ENODEV;
+	}
+	return r;
+}
+
 static void read_and_reply(fuse_req_t req, struct handle *h, size_t size, size_t from)
 {
 	struct caller reader = caller_of(req);
+	int r;
 
 	guard_mutex(&h->lock);
-	if (from == 0 || !h->taken || from != h->next_read) {
-		int r = take_snapshot(h, &reader);
-
-		if (r < 0) {
-			reply_refused(req, r, h->node, NULL);
-			return;
-		}
-		h->taken = true;
+	r = have_text(h, &reader, from);
+	if (r < 0) {
+		reply_refused(req, r, h->node, NULL);
+		return;
 	}
 	h->next_read = from;
 	if (from >= h->text.len) {

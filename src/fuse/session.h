@@ -149,6 +149,7 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
 
 void file_close_all(struct server *s); /* when nobody serves any more */
+bool file_is_gone(const struct handle *h); /* a tree's file, or its cgroup, was removed */
 
 /* change.c */
 void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,

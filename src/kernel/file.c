@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,8 +27,9 @@
 
 struct kernel_file {
 	struct tree_file file; /* first */
-	int fd; /* own, or -1 */
+	struct opened own; /* its fd, or -1 */
 	struct kept *kept; /* or shared */
+	struct polled *polled; /* if it was ever polled, or has a trigger */
 	uint64_t dir;
 	bool pids;
 	char *name;
@@ -43,6 +45,14 @@ static bool holds_pids(const char *name)
 	return !strcmp(name, "cgroup.procs") || !strcmp(name, "cgroup.threads");
 }
 
+/* cgroup.pressure turns the others on and off. */
+static bool holds_trigger(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && !strcmp(dot, ".pressure") && strcmp(name, "cgroup.pressure");
+}
+
 static int read_fd(struct kernel_file *f, struct buf *out)
 {
 	if (f->kept) {
@@ -50,7 +60,7 @@ static int read_fd(struct kernel_file *f, struct buf *out)
 
 		return buf_pread(out, f->kept->fd, READ_MAX);
 	}
-	return buf_pread(out, f->fd, READ_MAX);
+	return buf_pread(out, f->own.fd, READ_MAX);
 }
 
 static int read_text(struct kernel_file *f, struct buf *out)
@@ -176,12 +186,12 @@ static int kernel_write(struct tree_file *file, const struct caller *writer, cha
 {
 	struct kernel *k = kernel_of(file->tree);
 	struct kernel_file *f = file_of(file);
-	struct write_job job = { .fd = f->fd, .text = text, .len = len };
+	struct write_job job = { .fd = f->own.fd, .text = text, .len = len };
 	cleanup_free char *given = NULL;
 	char pid[16];
 	int r;
 
-	if (f->fd < 0)
+	if (f->own.fd < 0)
 		return -EBADF;
 	if (f->pids) {
 		if (len > WRITE_MAX)
@@ -194,15 +204,40 @@ static int kernel_write(struct tree_file *file, const struct caller *writer, cha
 		job.len = strlen(pid);
 	}
 	r = deputy_run(k->privileged, writer, do_write, &job);
+	if (r == 0 && holds_trigger(f->name))
+		polled_trigger(k->polling, &f->polled, &f->own);
 	return job.asked && r < 0 ? reason_write(k, f->dir, f->name, given ? given : text, -r) : r;
+}
+
+/* The file's own state is the answer: what was read, whether the cgroup is there. */
+static unsigned kernel_poll(struct tree_file *file)
+{
+	struct polling *polling = kernel_of(file->tree)->polling;
+	struct kernel_file *f = file_of(file);
+	struct pollfd pollfd = {
+		.fd = f->own.fd,
+		.events = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLPRI,
+	};
+
+	if (f->own.fd < 0)
+		return 0;
+	polled_begin(polling, &f->polled, &f->own);
+	if (poll(&pollfd, 1, 0) < 0)
+		return 0;
+	if (polled_take(polling, &f->polled))
+		pollfd.revents |= POLLPRI;
+	return (unsigned short)pollfd.revents;
 }
 
 static void kernel_close(struct tree_file *file)
 {
+	struct kernel *k = kernel_of(file->tree);
 	struct kernel_file *f = file_of(file);
 
-	if (f->fd >= 0)
-		close(f->fd);
+	polled_end(k->polling, &f->polled);
+	opened_remove(k, &f->own);
+	if (f->own.fd >= 0)
+		close(f->own.fd);
 	kept_release(&f->kept);
 	free(f->name);
 	free(f);
@@ -211,6 +246,7 @@ static void kernel_close(struct tree_file *file)
 static const struct tree_file_ops kernel_file_ops = {
 	.read = kernel_read,
 	.write = kernel_write,
+	.poll = kernel_poll,
 	.close = kernel_close,
 };
 
@@ -262,7 +298,7 @@ static int open_place(struct kernel *k, const struct caller *who, uint64_t node,
 	return -ENODEV;
 }
 
-/* Fills f->fd or f->kept. */
+/* Fills f->own or f->kept. */
 static int open_into(struct kernel *k, const struct caller *who, int flags, struct kernel_file *f)
 {
 	struct open_job job = { .flags = flags, .fd = -1 };
@@ -287,7 +323,8 @@ static int open_into(struct kernel *k, const struct caller *who, int flags, stru
 		if (!f->kept)
 			return -ENOMEM;
 	} else if (!shared) {
-		f->fd = job.fd;
+		f->own.fd = job.fd;
+		opened_add(k, &f->own);
 	}
 	f->name = steal_ptr(&place.name);
 	return 0;
@@ -307,7 +344,7 @@ int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, in
 	if (!f)
 		return -ENOMEM;
 	f->file = (struct tree_file){ .ops = &kernel_file_ops, .tree = t, .node = node };
-	f->fd = -1;
+	f->own = (struct opened){ .node = node, .fd = -1 };
 	r = open_into(k, who, flags & O_ACCMODE, f);
 	if (r < 0) {
 		kernel_close(&f->file);

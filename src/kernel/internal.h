@@ -4,7 +4,8 @@
  * only the root's is TREE_ROOT. The number names the cgroup or file for good: cgroupfs neither
  * reuses nor moves nodes.
  *
- * Locks: each of nodes, kept and watch has one of its own; none is held while another is taken.
+ * Locks: each of nodes, kept, opened, watch and polling has one of its own; none is held while
+ * another is taken.
  */
 #ifndef CTLFS_KERNEL_INTERNAL_H
 #define CTLFS_KERNEL_INTERNAL_H
@@ -18,7 +19,11 @@
 #include "ctlfs/tree.h"
 #include "lru.h"
 
+#define OPENED_BUCKETS 256
+
 struct watch;
+struct polling;
+struct opened;
 
 struct kernel {
 	struct tree tree; /* first */
@@ -33,7 +38,10 @@ struct kernel {
 	struct lru nodes; /* struct node: where nodes are that were seen */
 	pthread_mutex_t kept_lock;
 	struct lru kept; /* struct kept: open files */
+	pthread_mutex_t opened_lock;
+	struct opened *opened[OPENED_BUCKETS];
 	struct watch *watch;
+	struct polling *polling;
 };
 
 static inline struct kernel *kernel_of(struct tree *t)
@@ -76,6 +84,8 @@ int node_place(struct kernel *k, uint64_t node, struct place *ret_place);
 int node_dir(struct kernel *k, uint64_t node);
 /* A new O_PATH fd of any node, likewise. */
 int node_any(struct kernel *k, uint64_t node);
+/* Likewise, or a new fd of a removed node that somebody may still have open. */
+int node_held(struct kernel *k, uint64_t node);
 void place_free(struct place *place);
 #define cleanup_place __attribute__((cleanup(place_free)))
 
@@ -101,6 +111,32 @@ void kept_release(struct kept **kept); /* NULL inside is fine */
 void kept_drop(struct kernel *k, uint64_t node);
 #define cleanup_kept __attribute__((cleanup(kept_release)))
 
+/* opened.c: files that somebody has open. */
+
+struct opened { /* lives in the open file */
+	uint64_t node;
+	int fd;
+	struct opened *next, **at; /* in its bucket of kernel.opened; at is NULL outside */
+};
+
+void opened_add(struct kernel *k, struct opened *o);
+void opened_remove(struct kernel *k, struct opened *o); /* also if it was never added */
+/* A duplicate of the fd of an open file. Returns it, or -ENODEV if node is not open. */
+int opened_fd(struct kernel *k, uint64_t node);
+
+/* polled.c: files that somebody polls. Each has a place for what is known of it, NULL at first. */
+struct polled;
+int polling_new(struct kernel *k, struct polling **ret_polling);
+void polling_free(struct polling *p); /* NULL is fine; no file is polled any more */
+/* Who polls the file is woken from now on, until polled_end(), which comes before it is closed.
+ * Failing to do so is no error. */
+void polled_begin(struct polling *p, struct polled **file, const struct opened *o);
+/* The same, once a pressure trigger has been written to it. */
+void polled_trigger(struct polling *p, struct polled **file, const struct opened *o);
+void polled_end(struct polling *p, struct polled **file);
+/* Whether its trigger has fired since this was last asked, without what poll() on it finds. */
+bool polled_take(struct polling *p, struct polled **file);
+
 /* file.c */
 int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, int flags,
 		     struct tree_file **ret_file);
@@ -118,6 +154,9 @@ void watch_free(struct watch *w); /* NULL is fine */
 /* File node, called name, of directory dir (open as dirfd) is being used: relay its events if it
  * has any, and the removal of dir. Failing to do so is no error. */
 void watch_file(struct watch *w, uint64_t dir, int dirfd, const struct tree_entry *file);
+
+/* Whether node's events are being relayed, which counts as a use. */
+bool watch_has(struct watch *w, uint64_t node);
 
 /* reason.c: what the kernel's errno means. errnum is positive; they return -errnum. */
 int reason_write(struct kernel *k, uint64_t dir, const char *name, const char *text, int errnum);

@@ -16,15 +16,15 @@
 #include "deputy.h"
 #include "internal.h"
 
-/* Attributes of node itself. */
-static int stat_node(struct kernel *k, uint64_t node, struct stat *ret_stat)
+/* Attributes of the node that open_node opens. */
+static int stat_node(struct kernel *k, uint64_t node, int (*open_node)(struct kernel *, uint64_t),
+		     struct stat *ret_stat)
 {
 	cleanup_place struct place place = { 0 };
-	cleanup_close int fd = -1;
+	cleanup_close int fd = open_node(k, node);
 	struct stat st;
 	int r;
 
-	fd = node_any(k, node);
 	if (fd < 0)
 		return fd;
 	r = at_stat(k, fd, "", &st);
@@ -48,12 +48,12 @@ static int stat_parent(struct kernel *k, uint64_t node, struct stat *ret_stat)
 	int r;
 
 	if (node == TREE_ROOT)
-		return stat_node(k, node, ret_stat);
+		return stat_node(k, node, node_any, ret_stat);
 	r = node_place(k, node, &place);
 	if (r < 0)
 		return r;
 	if (!place.is_dir)
-		return stat_node(k, place.dir, ret_stat);
+		return stat_node(k, place.dir, node_any, ret_stat);
 	fd = node_dir(k, node);
 	if (fd < 0)
 		return fd;
@@ -86,11 +86,24 @@ static int kernel_stat(struct tree *t, uint64_t node, const char *name, struct s
 	struct kernel *k = kernel_of(t);
 
 	node = node_number(k, node);
-	if (!name || !*name || !strcmp(name, "."))
-		return stat_node(k, node, ret_stat);
+	if (!name || !strcmp(name, "."))
+		return stat_node(k, node, node_any, ret_stat);
+	if (!*name)
+		return stat_node(k, node, node_held, ret_stat);
 	if (!strcmp(name, ".."))
 		return stat_parent(k, node, ret_stat);
 	return stat_entry(k, node, name, ret_stat);
+}
+
+/* Who still has a removed directory open finds nothing in it. */
+static int list_removed(struct kernel *k, uint64_t dir, struct tree_list *ret_list)
+{
+	cleanup_close int fd = node_held(k, dir);
+
+	if (fd < 0)
+		return fd;
+	*ret_list = (struct tree_list){ 0 };
+	return 0;
 }
 
 static int kernel_list(struct tree *t, uint64_t dir, struct tree_list *ret_list)
@@ -103,7 +116,7 @@ static int kernel_list(struct tree *t, uint64_t dir, struct tree_list *ret_list)
 	dir = node_number(k, dir);
 	fd = node_dir(k, dir);
 	if (fd < 0)
-		return fd;
+		return fd == -ENODEV ? list_removed(k, dir, ret_list) : fd;
 	r = at_list(k, fd, &list);
 	if (r < 0)
 		return r == -ENOENT ? -ENODEV : r;
@@ -167,6 +180,17 @@ static int kernel_mkdir(struct tree *t, const struct caller *who, uint64_t dir, 
 	return r < 0 && job.asked ? reason_mkdir(-r) : r;
 }
 
+/* A directory that is about to be removed may be open: its own fd leads to it then. */
+static void keep_entry(struct kernel *k, uint64_t dir, const char *name)
+{
+	cleanup_kept struct kept *kept = NULL, *entry = NULL;
+	struct stat st;
+
+	if (kept_dir(k, dir, &kept) == 0 && at_stat(k, kept->fd, name, &st) == 0 &&
+	    S_ISDIR(st.st_mode))
+		kept_dir(k, st.st_ino, &entry);
+}
+
 static int kernel_rmdir(struct tree *t, const struct caller *who, uint64_t dir, const char *name)
 {
 	struct entry_job job = { .name = name };
@@ -174,6 +198,8 @@ static int kernel_rmdir(struct tree *t, const struct caller *who, uint64_t dir, 
 	int r;
 
 	dir = node_number(k, dir);
+	if (t->forgets)
+		keep_entry(k, dir, name);
 	r = on_entry(k, who, dir, do_rmdir, &job);
 	return r < 0 && job.asked ? reason_rmdir(k, dir, name, -r) : r;
 }
@@ -225,7 +251,7 @@ static int kernel_setattr(struct tree *t, const struct caller *who, uint64_t nod
 {
 	struct attr_job job = { .attr = attr, .valid = valid };
 	struct kernel *k = kernel_of(t);
-	cleanup_close int fd = node_any(k, node_number(k, node));
+	cleanup_close int fd = node_held(k, node_number(k, node));
 
 	if (fd < 0)
 		return fd;
@@ -233,13 +259,23 @@ static int kernel_setattr(struct tree *t, const struct caller *who, uint64_t nod
 	return deputy_run(k->privileged, who, do_setattr, &job);
 }
 
+/* A live one is opened again when it is needed. */
+static void kernel_forget(struct tree *t, uint64_t node)
+{
+	struct kernel *k = kernel_of(t);
+
+	kept_drop(k, node_number(k, node));
+}
+
 static void kernel_destroy(struct tree *t)
 {
 	struct kernel *k = kernel_of(t);
 
+	polling_free(k->polling); /* asks the watches */
 	watch_free(k->watch);
 	kept_free(k);
 	nodes_free(k);
+	pthread_mutex_destroy(&k->opened_lock);
 	if (k->root >= 0)
 		close(k->root);
 	free(k->base);
@@ -254,6 +290,7 @@ static const struct tree_ops kernel_ops = {
 	.rmdir = kernel_rmdir,
 	.open = kernel_file_open,
 	.locate = locate_process,
+	.forget = kernel_forget,
 	.destroy = kernel_destroy,
 	.xattr = &kernel_xattr_ops,
 };
@@ -293,12 +330,15 @@ int kernel_new(const char *path, struct tree **ret_tree)
 	k->tree.ops = &kernel_ops;
 	k->root = -1;
 	k->privileged = deputy_privileged();
+	pthread_mutex_init(&k->opened_lock, NULL);
 	/* Each of these leaves what kernel_destroy() can take apart, also when it fails. */
 	r = nodes_init(k);
 	if (r == 0)
 		r = kept_init(k);
 	if (r == 0)
 		r = watch_new(k, &k->watch);
+	if (r == 0)
+		r = polling_new(k, &k->polling);
 	if (r == 0)
 		r = open_root(k, path);
 	if (r == 0)

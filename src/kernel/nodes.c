@@ -325,3 +325,17 @@ int node_any(struct kernel *k, uint64_t node)
 		return dir;
 	return checked(k, at_open(dir, place.name, O_PATH), node);
 }
+
+int node_held(struct kernel *k, uint64_t node)
+{
+	cleanup_kept struct kept *kept = NULL;
+	int fd = node_any(k, node);
+
+	if (fd != -ENODEV || !k->tree.forgets)
+		return fd;
+	kept = kept_find(k, node);
+	if (!kept)
+		return opened_fd(k, node);
+	fd = fcntl(kept->fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}

@@ -269,3 +269,10 @@ void watch_file(struct watch *w, uint64_t dir, int dirfd, const struct tree_entr
 	if (place.name)
 		watch_removal(w, dirfd, &place, file->node);
 }
+
+bool watch_has(struct watch *w, uint64_t node)
+{
+	guard_mutex(&w->lock);
+
+	return lru_find(&w->items, node) != NULL;
+}

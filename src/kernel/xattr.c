@@ -37,7 +37,7 @@ static int reply(ssize_t n, const char *text, struct buf *out)
 static int kernel_get_xattr(struct tree *t, uint64_t node, const char *name, struct buf *out)
 {
 	struct kernel *k = kernel_of(t);
-	cleanup_close int fd = node_any(k, node_number(k, node));
+	cleanup_close int fd = node_held(k, node_number(k, node));
 	cleanup_free char *value = malloc(VALUE_MAX);
 	struct xattr_job job;
 	int r = value ? job_fill(&job, fd) : -ENOMEM;
@@ -48,7 +48,7 @@ static int kernel_get_xattr(struct tree *t, uint64_t node, const char *name, str
 static int kernel_list_xattrs(struct tree *t, uint64_t node, struct buf *out)
 {
 	struct kernel *k = kernel_of(t);
-	cleanup_close int fd = node_any(k, node_number(k, node));
+	cleanup_close int fd = node_held(k, node_number(k, node));
 	cleanup_free char *names = malloc(VALUE_MAX);
 	struct xattr_job job;
 	int r = names ? job_fill(&job, fd) : -ENOMEM;
@@ -70,7 +70,7 @@ static int kernel_set_xattr(struct tree *t, const struct caller *who, uint64_t n
 			    const char *name, const struct tree_xattr *x)
 {
 	struct kernel *k = kernel_of(t);
-	cleanup_close int fd = node_any(k, node_number(k, node));
+	cleanup_close int fd = node_held(k, node_number(k, node));
 	struct xattr_job job = { .name = name, .x = x };
 	int r = job_fill(&job, fd);
 

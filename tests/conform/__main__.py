@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Differential conformance: the emulator beside the kernel that it emulates.
+"""Differential conformance: the emulator beside the kernel that it emulates, or, with --against
+backend, the kernel's own tree seen through a mount beside the same tree without.
 
-  conform run [--kernel V] [--seeds N...] [--ops N] [--time S]   makes scripts, has the VM run them
+  conform run [--against emulator|backend] [--kernel V] [--seeds N...] [--ops N] [--time S]
+                                 makes scripts, has the VM run them
+  conform native [--seeds N...] [--ops N]
+                                 structure and members on this machine's own cgroup2, in a
+                                 cgroup made for it
   conform inside ...             what the VM runs: both sides, comparison, shrinking
   conform replay                 the traces in traces/: on an emulator here, against what the
                                  kernel answered; in the VM on both
@@ -9,6 +14,7 @@
 """
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +25,7 @@ import trees
 from shrink import Shrinker
 
 WORK = trees.BUILD / "conform"
+SIDES = {"emulator": trees.Emulator, "backend": trees.KernelBackend}
 
 
 def run(args):
@@ -27,62 +34,76 @@ def run(args):
         lines = generate.script(seed, args.ops)
         (WORK / f"{seed}.script").write_text("\n".join(lines) + "\n")
     command = [trees.REPO / "tests/vm/run-vm", "--kernel", args.kernel, "--timeout", str(args.time),
-               "--share", WORK, "--", "python3", "-B", trees.HERE, "inside", "--kernel",
-               args.kernel, "--seeds", *map(str, args.seeds)]
+               "--share", WORK, "--", "python3", "-B", trees.HERE, "inside", "--against",
+               args.against, "--kernel", args.kernel, "--seeds", *map(str, args.seeds)]
     return subprocess.run(command, check=False).returncode
 
 
 class Comparison:
     """What has been compared so far, and found."""
 
-    def __init__(self, version):
-        self.version = version
-        self.explained = trees.Explained()
+    def __init__(self, side, version, real=trees.REAL):
+        self.side, self.version, self.real = side, version, real
+        self.explained = trees.Explained(side)
         self.seen = {}  # signature: how often
         self.operations = self.unexplained = 0
-        with trees.Emulator(version) as emulator:
-            ours, theirs = trees.controllers(trees.REAL), trees.controllers(emulator.tree)
-        self.granted = [c for c in ours if c in theirs]
+        with side(version) as mount:
+            theirs, ours = trees.controllers(real), trees.controllers(mount.tree)
+        self.granted = [c for c in theirs if c in ours]
         print(f"controllers: {' '.join(self.granted)}; on one side only: "
               f"{' '.join(sorted(set(ours) ^ set(theirs))) or 'none'}", flush=True)
 
-    def check_seed(self, seed):
-        lines = (WORK / f"{seed}.script").read_text().splitlines()
+    def check_seed(self, seed, lines):
         start, before = time.monotonic(), self.unexplained
-        kernel = trees.answers(trees.REAL, lines, self.granted)
+        kernel = trees.answers(self.real, lines, self.granted)
         middle = time.monotonic()
-        with trees.Emulator(self.version) as emulator:
-            answered = trees.answers(emulator.tree, lines, self.granted)
+        with self.side(self.version) as mount:
+            answered = trees.answers(mount.tree, lines, self.granted)
             end = time.monotonic()
-            print(f"seed {seed}: kernel {middle - start:.0f} s, emulator {end - middle:.0f} s, "
+            print(f"seed {seed}: kernel {middle - start:.0f} s, ctlfs {end - middle:.0f} s, "
                   f"{sum(a != b for a, b in zip(kernel, answered, strict=True))} of {len(lines)} "
                   f"answers differ", flush=True)
             for first, last in trees.episodes(lines):
                 part = slice(first, last)
                 if kernel[part] != answered[part]:
-                    self.judge(lines[part], kernel[part], answered[part], emulator)
+                    self.judge(lines[part], kernel[part], answered[part], mount)
         self.operations += len(lines)
         print(f"seed {seed}: {self.unexplained - before} differences unexplained, judged in "
               f"{time.monotonic() - end:.0f} s", flush=True)
 
-    def judge(self, lines, kernel, answered, emulator):
+    def check(self, seeds, script):
+        """All seeds, each with the lines of script(seed), and the totals. Whether differences were
+        found."""
+        start = time.monotonic()
+        for seed in seeds:
+            self.check_seed(seed, script(seed))
+        print(f"== {os.uname().release}: {len(seeds)} seeds, {self.operations} operations "
+              f"on each side, {time.monotonic() - start:.0f} s")
+        for reason, count in sorted(self.explained.counts.items()):
+            print(f"explained {count:6} {reason}")
+        for signature, count in sorted(self.seen.items()):
+            print(f"UNEXPLAINED {count:4} {' '.join(filter(None, signature))}")
+        print(f"{self.unexplained} unexplained differences of {len(self.seen)} kinds")
+        return self.unexplained > 0
+
+    def judge(self, lines, kernel, answered, mount):
         """The differences of an episode. What comes after the first ones often follows from them,
         so only they are judged: the first of each kind is shrunk."""
         found = list(self.explained.unexplained(trees.compare(lines, kernel, answered)))
         for difference in found[:3]:
             signature = difference.signature()
             if signature not in self.seen:
-                if not self.examine(difference, lines, emulator):
+                if not self.examine(difference, lines, mount):
                     print(f"timing: {difference}", flush=True)
                     continue
                 self.seen[signature] = 0
             self.seen[signature] += 1
             self.unexplained += 1
 
-    def examine(self, difference, lines, emulator):
+    def examine(self, difference, lines, mount):
         """Keeps the shortest trace; false where the difference does not show again."""
         signature = difference.signature()
-        shrinker = Shrinker((trees.REAL, emulator.tree), self.granted, self.explained)
+        shrinker = Shrinker((self.real, mount.tree), self.granted, self.explained)
         trace = shrinker.shrink(lines[1:difference.number + 1], signature)
         if not trace:
             return False
@@ -114,31 +135,53 @@ def inside(args):
     if os.environ.get("CTLFS_IN_VM") != "1":
         raise SystemExit("conform: inside is for the VM")
     speed_up()
-    comparison = Comparison(None if args.kernel == "6.12" else args.kernel)
-    start = time.monotonic()
-    for seed in args.seeds:
-        comparison.check_seed(seed)
-    print(f"== {os.uname().release}: {len(args.seeds)} seeds, {comparison.operations} operations "
-          f"on each side, {time.monotonic() - start:.0f} s")
-    for reason, count in sorted(comparison.explained.counts.items()):
-        print(f"explained {count:6} {reason}")
-    for signature, count in sorted(comparison.seen.items()):
-        print(f"UNEXPLAINED {count:4} {' '.join(filter(None, signature))}")
-    print(f"{comparison.unexplained} unexplained differences of {len(comparison.seen)} kinds")
-    return comparison.unexplained > 0
+    comparison = Comparison(SIDES[args.against], None if args.kernel == "6.12" else args.kernel)
+    return comparison.check(args.seeds, lambda seed: (
+        WORK / f"{seed}.script").read_text().splitlines())
+
+
+def own_hierarchy():
+    """The mounted cgroup2 of this machine, outside the VM."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        found = [line.split()[1] for line in mounts if line.split()[2] == "cgroup2"]
+    if not found:
+        raise SystemExit("conform: no cgroup2 is mounted here")
+    return trees.Path(found[0])
+
+
+def emulated(release):
+    """The version of the emulator that comes next to a kernel's release."""
+    number = tuple(map(int, re.match(r"(\d+)\.(\d+)", release).groups()))
+    return next(name for least, name in (((6, 18), "6.18"), ((6, 12), "6.12"), ((0, 0), "6.1"))
+                if number >= least)
+
+
+def native(args):
+    """In a cgroup of our own below the machine's, which loses it again. Machine-wide settings and
+    what is above stay as they are; only our own children are moved."""
+    real = own_hierarchy() / f"ctlfs-conform.{os.getpid()}"
+    version = emulated(os.uname().release)
+    real.mkdir()
+    try:
+        comparison = Comparison(trees.Emulator, version, str(real))
+        return comparison.check(args.seeds, lambda seed: generate.core_script(
+            seed, args.ops, comparison.granted))
+    finally:
+        real.rmdir()
 
 
 def main():
     parser = argparse.ArgumentParser(prog="conform", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "inside", "replay", "record"))
+    parser.add_argument("what", choices=("run", "native", "inside", "replay", "record"))
+    parser.add_argument("--against", default="emulator", choices=SIDES)
     parser.add_argument("--kernel", default="6.12", choices=("6.1", "6.12"))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 21)))
     parser.add_argument("--ops", type=int, default=10000)
     parser.add_argument("--time", type=int, default=5400)
     args = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    return {"run": run, "inside": inside, "replay": traces.replay,
+    return {"run": run, "native": native, "inside": inside, "replay": traces.replay,
             "record": traces.record}[args.what](args)
 
 

@@ -77,6 +77,9 @@ POPULATED = dict(VALUES, **{
     "hugetlb.2MB.max": ("max", "abc", "-1", "2M", "3M"),
 })
 FILES = sorted(VALUES) + READ_ONLY
+# What every hierarchy has. Of cgroup.stat only whole texts can be compared.
+CORE_FILES = [name for name in FILES if name.startswith("cgroup.") and name != "cgroup.stat"]
+CORE_THEMES = ("fds", "freeze", "kill", "poll", "rights", "structure", "tasks")
 NAMES = ("a", "b", "c")
 ODD_NAMES = (r"x\sy", r"x\ny", r"x\n", "cgroup.foo", "memory.max", "cgroup.procs", r"\x01", "..",
              ".", r"caf\xc3\xa9", "{x255}", r"\x7f\xff", "pids.current", "cpu.weight")
@@ -108,13 +111,16 @@ THEMES = {
 class Episode:
     """The state that makes most operations meaningful: which cgroups there may be, which tasks."""
 
-    def __init__(self, rng, name):
+    def __init__(self, rng, name, themes=tuple(sorted(THEMES)), controllers=tuple(CONTROLLERS),
+                 files=tuple(FILES)):
         self.rng = rng
-        theme = rng.choice(sorted(THEMES))
+        self.controllers, self.files = controllers, files
+        theme = rng.choice(themes)
         weights = THEMES[theme]
         self.kinds = list(weights)
         self.weights = list(weights.values())
-        self.values = POPULATED if "spawn" in weights else VALUES
+        values = POPULATED if "spawn" in weights else VALUES
+        self.values = {name: texts for name, texts in values.items() if name in files}
         self.dirs = ["."]
         self.tasks = []
         self.held = []
@@ -140,7 +146,7 @@ class Episode:
                 self.lines.append(f"mkdir {path} 755")
         share = self.rng.choice((0, 0.4, 1))
         for path in (".", "a"):
-            for name in CONTROLLERS:
+            for name in self.controllers:
                 if self.rng.random() < share:
                     self.lines.append(f"write {path}/cgroup.subtree_control +{name}")
 
@@ -159,8 +165,8 @@ class Episode:
         return name if parent == "." else f"{parent}/{name}"
 
     def some_file(self):
-        return self.rng.choice(FILES + ["cgroup.procs", "cgroup.threads", "cgroup.freeze",
-                                        "cgroup.subtree_control"])
+        return self.rng.choice([*self.files, "cgroup.procs", "cgroup.threads", "cgroup.freeze",
+                                "cgroup.subtree_control"])
 
     def some_task(self):
         if not self.tasks or self.rng.random() < 0.02:
@@ -183,7 +189,7 @@ class Episode:
 
     def do_control(self):
         count = self.rng.choice((1, 1, 1, 2, 3))
-        words = [self.rng.choice("++-") + self.rng.choice(CONTROLLERS) for _ in range(count)]
+        words = [self.rng.choice("++-") + self.rng.choice(self.controllers or ["foo"]) for _ in range(count)]
         if self.rng.random() < 0.1:
             words.append(self.rng.choice(("+foo", "cpu", "+", "-", "+perf_event", "+freezer",
                                           r"+cpu\t-cpu", r"\n", "+CPU", "-debug", r"+cpu,+io")))
@@ -371,14 +377,19 @@ class Episode:
             f"getxattr {place} {name}", f"listxattr {place}", f"removexattr {place} {name}"))
 
 
-def script(seed, count):
-    """The lines of a seed's script, of at least count operations."""
+def script(seed, count, **scope):
+    """The lines of a seed's script, of at least count operations; scope is what Episode takes."""
     rng = random.Random(seed)
     lines = []
     number = 0
     while count > 0:
         size = min(count, EPISODE)
-        lines += Episode(rng, f"s{seed}e{number}").generate(size)
+        lines += Episode(rng, f"s{seed}e{number}", **scope).generate(size)
         count -= size
         number += 1
     return lines
+
+
+def core_script(seed, count, controllers):
+    """The same for a hierarchy that has these controllers only: structure, members, descriptors."""
+    return script(seed, count, themes=CORE_THEMES, controllers=controllers, files=CORE_FILES)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Traces kept as regression tests: operations, each followed by "= " and the kernel's answer."""
+import contextlib
 import os
 
 import trees
@@ -25,16 +26,16 @@ def load(path):
     return lines, answers
 
 
-def check(path, tree, side, explained):
-    """What is not as the file says."""
+def check(path, tree, name, explained):
+    """What is not as the file says. explained: the differences that may be, or None."""
     lines, wanted = load(path)
-    name = path.stem.replace(" ", "-")
-    got = trees.answers(tree, [f"episode {name}", *lines], trees.controllers(tree),
+    episode = "episode " + path.stem.replace(" ", "-")
+    got = trees.answers(tree, [episode, *lines], trees.controllers(tree),
                         trees.SETTLE_US * 4)[1:]
     differences = trees.compare(lines, wanted, got)
-    if side == "emulator":
+    if explained:
         differences = explained.unexplained(differences)
-    return [f"{d.line}: kernel {d.kernel}, {side} {d.emulator}" for d in differences]
+    return [f"{d.line}: kernel {d.kernel}, {name} {d.emulator}" for d in differences]
 
 
 def record(_):
@@ -52,20 +53,22 @@ def record(_):
 
 
 def replay(_):
-    """Every trace, on the emulator, and on the kernel as well where this is the VM."""
-    explained = trees.Explained()
+    """Every trace, on the emulator, and where this is the VM on the kernel itself and through its
+    backend as well."""
     paths = sorted((trees.HERE / "traces").glob("*.trace"))
     failed = 0
-    with trees.Emulator() as emulator:
-        sides = [(emulator.tree, "emulator")]
+    with contextlib.ExitStack() as mounts:
+        sides = [(mounts.enter_context(trees.Emulator()).tree, "emulator", trees.Explained())]
         if os.environ.get("CTLFS_IN_VM") and os.uname().release.startswith("6.12."):
-            sides.append((trees.REAL, "this kernel"))
+            backend = mounts.enter_context(trees.KernelBackend())
+            sides += [(trees.REAL, "this kernel", None),
+                      (backend.tree, "kernel backend", trees.Explained(trees.KernelBackend))]
         for path in paths:
-            for tree, side in sides:
-                wrong = check(path, tree, side, explained)
+            for side in sides:
+                wrong = check(path, *side)
                 if wrong:
                     failed += 1
-                    print(f"failed {path.stem} ({side}): {wrong[0]}")
+                    print(f"failed {path.stem} ({side[1]}): {wrong[0]}")
     total = len(paths) * len(sides)
     print(f"{total - failed} passed, {failed} failed, 0 skipped")
     return failed > 0

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Pids and tids in the numbers of whoever reads and writes, in pid namespaces inside each other."""
+import os
+import threading
+
+import agents
+from agents import Agent, checked, libc
+from harness import outcome, read, write
+from kernel_backend import CGROUPS, KernelCase
+
+CLONE_NEWPID = 0x20000000
+inner = {}  # in an agent: what it has started
+
+
+def start_inner(paths):
+    """A child that is process 1 of a pid namespace inside the agent's: its pid as the agent sees
+    it, and for each path what it reads."""
+    source, sink = os.pipe()
+    checked(libc.unshare(CLONE_NEWPID))
+    pid = os.fork()
+    if pid == 0:
+        agents.die_with_parent()
+        for path in paths:
+            os.write(sink, repr(sorted(map(int, read(path).split()))).encode() + b"\n")
+        order, answers = inner["order"][0], inner["answers"][1]
+        while text := os.read(order, 1000).decode():
+            path, word = text.split(" ", 1)
+            os.write(answers, outcome(write, path, word).encode())
+        os._exit(0)
+    inner["pid"] = pid
+    os.close(sink)
+    with os.fdopen(source) as lines:
+        return pid, [next(lines) for _ in paths]
+
+
+def make_pipes():
+    inner["order"], inner["answers"] = os.pipe(), os.pipe()
+
+
+def inner_write(path, word):
+    """Has the inner process write: its errno."""
+    os.write(inner["order"][1], f"{path} {word}".encode())
+    return os.read(inner["answers"][0], 100).decode()
+
+
+def move_thread(path):
+    """A new thread writes "0": its tid here, the errno, and what it reads then."""
+    found = []
+
+    def run():
+        found.append(threading.get_native_id())
+        found.append(outcome(write, path, "0"))
+        found.append(read(path))
+        stop.wait()
+    stop = threading.Event()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while len(found) < 3:
+        pass
+    agents.kept.append(stop)
+    return found
+
+
+class Nested(KernelCase):
+    def setUp(self):
+        super().setUp()
+        self.mkdir("x", "y")
+        self.procs, self.other = self.at("x/cgroup.procs"), self.at("y/cgroup.procs")
+
+    def outer(self):
+        agent = self.agent("x", pidns=True)
+        agent.call(make_pipes)
+        return agent
+
+    def test_two_levels(self):
+        """A process is known by another number on each level, and 0 where it is not seen."""
+        outer = self.outer()
+        pid, (seen,) = outer.call(start_inner, [self.procs])
+        self.assertEqual("[0, 1]\n", seen)  # itself, and its parent outside
+        self.assertEqual(sorted([1, pid]), sorted(map(int, outer.call(read, self.procs).split())))
+        self.assertEqual(sorted(map(int, read(self.real_at("x/cgroup.procs")).split())),
+                         self.members("x"))
+        self.assertEqual("ESRCH", outer.call(inner_write, self.other, "2"))
+        self.assertEqual("OK", outer.call(inner_write, self.other, "1"))
+        self.assertEqual([str(pid)], outer.call(read, self.other).split())
+        self.assertEqual([str(outer.pid)], read(self.real_at("x/cgroup.procs")).split())
+        self.assertEqual("OK", outer.call(inner_write, self.procs, "0"))
+        self.assertEqual("", self.read("y/cgroup.procs"))
+        self.assertEqual("OK", outcome(outer.call, write, self.other, str(pid)))
+        self.assertEqual([str(pid)], outer.call(read, self.other).split())
+
+    def test_outside(self):
+        """Numbers of other namespaces' processes mean nothing, however real they are."""
+        outer, stranger = self.outer(), self.agent("x")
+        for word in (str(stranger.pid), str(outer.pid), str(os.getpid()), str(self.mount_pid())):
+            self.assertEqual("ESRCH", outcome(outer.call, write, self.other, word), word)
+        self.assertEqual("", self.read("y/cgroup.procs"))
+
+    def mount_pid(self):
+        return self.mount.process.pid
+
+    def test_words(self):
+        """As the kernel parses them, on both trees."""
+        agent = Agent(pidns=True)
+        self.addCleanup(agent.end)
+        for word in ("", "\n", "abc", "-1", " 1 ", "1\n", "1x", "0x1", "01", "+1", "1 2", "1\0z",
+                     "99999999999", "4194305", "2147483648", "-0", "0\n", " "):
+            got = [outcome(agent.call, write, base, word)
+                   for base in (self.real_at("x/cgroup.procs"), self.procs)]
+            self.assertEqual(*got, repr(word))
+            write(CGROUPS + "/cgroup.procs", str(agent.pid))
+
+    def test_threads(self):
+        """A thread that moves itself, and its number on both levels."""
+        for name in ("t", "t/u"):
+            self.mkdir(name)
+        self.write("t/u/cgroup.type", "threaded")
+        agent = self.agent("t", pidns=True)
+        tid, error, text = agent.call(move_thread, self.at("t/u/cgroup.threads"))
+        self.assertEqual(("OK", f"{tid}\n"), (error, text))
+        real, = map(int, read(self.real_at("t/u/cgroup.threads")).split())
+        self.assertIn(str(real), os.listdir(f"/proc/{agent.pid}/task"))
+        self.assertNotEqual(tid, real)
+        self.assertEqual("EOPNOTSUPP", outcome(agent.call, read, self.at("t/u/cgroup.procs")))
+        self.assertEqual("OK", outcome(agent.call, write, self.at("t/cgroup.threads"), str(tid)))
+        self.assertEqual("", self.read("t/u/cgroup.threads"))
+
+    def test_without_the_ioctls(self):
+        """The same answers from NSpid, which is all that kernels before 6.12 have."""
+        outer = self.outer()
+        pids = [outer.call(agents.spawn, "fork") for _ in range(40)]
+        self.assertEqual(sorted([1, *pids]), sorted(map(int, outer.call(read, self.procs).split())))
+        for pid in pids:
+            outer.call(write, self.other, str(pid))
+        self.assertEqual(sorted(pids), sorted(map(int, outer.call(read, self.other).split())))
+        self.assertEqual([outer.pid], self.members("x"))
