@@ -10,12 +10,12 @@
 
 #include "cmd/backend.h"
 #include "cmd/cmd.h"
-#include "cmd/json.h"
 #include "cmd/mount.h"
 #include "cmd/mounts.h"
 #include "cmd/run.h"
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/json.h"
 #include "suite.h"
 
 #define WORDS 12
