@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -76,13 +77,19 @@ static int poll_or_signal(struct pollfd *fds, nfds_t n)
 	return r < 0 ? -error : 0;
 }
 
+/* A pipe that may be written takes PIPE_BUF bytes at once: so nothing blocks but poll. */
 static int print(const char *text, size_t len)
 {
 	while (len) {
-		ssize_t n = write(STDOUT_FILENO, text, len);
+		struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+		int r = poll_or_signal(&out, 1);
+		ssize_t n;
 
-		if (n < 0 && errno == EINTR && !interrupted)
+		if (r == -EINTR && !interrupted)
 			continue;
+		if (r < 0)
+			return r;
+		n = write(STDOUT_FILENO, text, len < PIPE_BUF ? len : PIPE_BUF);
 		if (n < 0)
 			return -errno;
 		text += n;
