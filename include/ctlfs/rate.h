@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Limits on how often something may happen: a burst at once, then one each interval. By cgroup, the
+ * Limits on how often something may happen: a burst at once, then one each interval. By cgroup, a
  * limit holds at each level: below the second level RATE_BURST at once and one each
- * RATE_INTERVAL_NS, four times that at the second, 16 times at the first, 64 times for all together.
- * So nobody gets more by making descendants, and nobody uses up more than a quarter of what his
- * parent has down to the third level.
+ * RATE_INTERVAL_NS, four times that at the second, 16 times at the first, 64 times for all.
+ * So nobody gets more by making descendants, and down to the third level nobody uses up more than
+ * a quarter of what his parent has.
  */
 #ifndef CTLFS_RATE_H
 #define CTLFS_RATE_H

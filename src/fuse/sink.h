@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Where lines of the audit go: a file, syslog, or systemd's journal. Used by one thread at a time. */
+/* Where lines of the audit go: a file, syslog, systemd's journal. Used by one thread at a time. */
 #ifndef CTLFS_FUSE_SINK_H
 #define CTLFS_FUSE_SINK_H
 
