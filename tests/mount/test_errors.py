@@ -161,21 +161,22 @@ class Entries(MountCase):
         return lines[-1]
 
     def test_follow_sleeps(self):
-        """It waits without asking, and ends at SIGTERM, too."""
+        """It waits without asking, and ends at SIGTERM, too: also while nobody reads from it."""
         follower = self.follow()
-        before = None
+        self.check("EINVAL", write, self.at("a/pids.max"), "bad 2")
+        self.mine_text(follower, [""])
 
-        def settled():
-            nonlocal before
-            last, before = before, self.mount.stats()
-            return last and before["requests"] - last["requests"] < 10
-        wait_for(settled, "an idle follower", 30)
-        counts = []
-        for _ in range(3):
-            counts.append(read(f"/proc/{follower.process.pid}/status").split(
-                "nonvoluntary_ctxt_switches")[0].split("voluntary_ctxt_switches:")[1].strip())
-            select.select([], [], [], 0.2)
-        self.assertEqual(1, len(set(counts)), counts)
+        def turns():
+            status = read(f"/proc/{follower.process.pid}/status")
+            return status[status.index("\nvoluntary_ctxt_switches"):]
+
+        def sleeps():
+            before = turns()
+            select.select([], [], [], 0.3)
+            return turns() == before
+        wait_for(sleeps, "a follower that sleeps")
+        refuse(self.at("a/pids.max"), KEPT)  # more than a pipe takes
+        wait_for(sleeps, "a follower whose pipe is full")
         self.assertEqual((0, ""), follower.interrupt(signal.SIGTERM))
 
     def test_follow_broken_pipe(self):
