@@ -18,10 +18,14 @@ HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protecti
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -Wno-missing-field-initializers
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARNINGS) $(OPT) -g -pthread \
-	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(CFLAGS)
+	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(SYSTEMD_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE) $(LDFLAGS)
 FUSE_CFLAGS = $(shell $(PKG_CONFIG) --cflags fuse3)
 FUSE_LIBS = $(shell $(PKG_CONFIG) --libs fuse3)
+# The journal, if its library is there: LIBSYSTEMD= does without.
+LIBSYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo libsystemd)
+SYSTEMD_CFLAGS = $(if $(LIBSYSTEMD),-DHAVE_LIBSYSTEMD $(shell $(PKG_CONFIG) --cflags $(LIBSYSTEMD)))
+SYSTEMD_LIBS = $(if $(LIBSYSTEMD),$(shell $(PKG_CONFIG) --libs $(LIBSYSTEMD)))
 CHECK_CFLAGS = $(shell $(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 
@@ -61,7 +65,7 @@ help: ## this list
 
 $(BUILD)/ctlfs: $(OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUSE_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(SYSTEMD_LIBS)
 
 $(BUILD)/libcore.a: $(CORE)
 	$(call say,AR,$@)
@@ -92,7 +96,8 @@ $(BUILD)/libctlfs-emul.a: $(LIB_OBJECTS) $(LIB_MAP)
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcore.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -Isrc -Itests/unit -MMD -MP \
-		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(FUSE_LIBS)
+		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(FUSE_LIBS) \
+		$(SYSTEMD_LIBS)
 
 # The emulator as its users have it.
 $(BUILD)/bench/emul: tests/bench/emul.c $(BUILD)/libctlfs-emul.a
@@ -118,7 +123,8 @@ $(BUILD)/kselftest/shim.so: tests/kselftest/shim.c
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libcore.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itests/fuzz -Isrc \
-		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(FUSE_LIBS)
+		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(FUSE_LIBS) \
+		$(SYSTEMD_LIBS)
 
 tests: $(TESTS) $(BUILD)/conform/driver
 

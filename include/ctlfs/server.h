@@ -11,6 +11,7 @@
 #include "ctlfs/tree.h"
 #include "ctlfs/view.h"
 
+struct audit;
 struct server;
 
 struct server_config {
@@ -20,6 +21,8 @@ struct server_config {
 	unsigned threads; /* 0: by the number of CPUs */
 	unsigned spin_usec; /* spin after a reply, 0: never */
 	bool debug; /* libfuse's own protocol log on stderr */
+	bool log_refusals; /* in the log, too: so many per container and minute (rate.h) */
+	struct audit *audit; /* borrowed; NULL: none */
 	/* ctl/inject: what is written to it and what it reads, emul.h; NULL: there is none. */
 	int (*inject)(struct tree *t, const char *text);
 	int (*inject_show)(struct tree *t, struct buf *out);

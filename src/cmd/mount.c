@@ -11,6 +11,7 @@
 
 #include "backend.h"
 #include "cmd.h"
+#include "ctlfs/audit.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/export.h"
 #include "ctlfs/log.h"
@@ -41,6 +42,9 @@ static const struct option_row list_rows[] = {
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .help = "" },
 	{ "no-enforce", .parse = option_switch, FIELD(emulator.observe), .help = "" },
+	{ "audit", 0, "TARGET", option_text, FIELD(audit),
+	  .expected = "syslog, journal or the absolute path of a file", .help = "" },
+	{ "log-refusals", .parse = option_switch, FIELD(log_refusals), .help = "" },
 	{ "scenario", 0, "FILE", option_scenario, FIELD(scenario), .expected = SCENARIO_EXPECTED,
 	  .help = "" },
 	{ "defaults" }, { "auto" }, { "noauto" }, { "nofail" }, { "_netdev" }, { "comment" },
@@ -85,7 +89,9 @@ static const struct option_row rows[] = {
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
 	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
 		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, "
-		  "emulate=VERSION, no-enforce; generic options of mount(8) are accepted" },
+		  "emulate=VERSION, no-enforce, audit=syslog|journal|FILE (a line for every "
+		  "change), log-refusals (refusals on standard error, too, so many for each "
+		  "container); generic options of mount(8) are accepted" },
 	{ NULL },
 };
 
@@ -108,6 +114,7 @@ struct plan {
 	const struct mount_options *o;
 	const char *path, *dir;
 	const char *from; /* a snapshot to import, or NULL */
+	struct audit *audit; /* or NULL */
 	int ready; /* a byte written here tells that requests are served; or -1 */
 };
 
@@ -178,6 +185,7 @@ static int serve_mounted(const struct plan *plan, const struct backend *b, int f
 {
 	struct server_config config = {
 		.threads = plan->o->threads, .spin_usec = plan->o->spin, .debug = plan->o->debug,
+		.log_refusals = plan->o->log_refusals, .audit = plan->audit,
 	};
 	struct server *server;
 	char device[32];
@@ -235,13 +243,12 @@ static int begin(const struct plan *plan, const struct backend *b)
 	return r;
 }
 
-static int serve(const struct plan *plan)
+static int serve_tree(const struct plan *plan)
 {
 	struct mount_config config = { plan->path, plan->o->allow_other, plan->o->read_only };
 	struct backend b;
 	int fd, status, r;
 
-	serve_block_signals();
 	if (plan->dir)
 		r = backend_open_kernel(&b, plan->dir);
 	else
@@ -256,6 +263,21 @@ static int serve(const struct plan *plan)
 	r = server_mount(&config, &fd);
 	status = r < 0 ? complain(plan->path, r) : serve_mounted(plan, &b, fd);
 	backend_close(&b);
+	return status;
+}
+
+static int serve(struct plan *plan)
+{
+	int r = 0, status;
+
+	serve_block_signals();
+	/* Before the mount, which a file's path must not lead into. */
+	if (plan->o->audit)
+		r = audit_new(plan->o->audit, &plan->audit);
+	if (r < 0)
+		return complain("-o audit", r);
+	status = serve_tree(plan);
+	audit_free(plan->audit);
 	return status;
 }
 

@@ -16,7 +16,8 @@ struct mount_options {
 	const char *import; /* a snapshot */
 	struct scenario scenario;
 	bool foreground;
-	bool allow_other, read_only, debug;
+	bool allow_other, read_only, debug, log_refusals;
+	const char *audit; /* as audit_new() takes it; NULL: none */
 	unsigned spin, threads;
 	char **copies; /* lists of -o that fields point into */
 	size_t n_copies;

@@ -9,9 +9,9 @@
 #include "cmd.h"
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/json.h"
 #include "ctlfs/log.h"
 #include "ctlfs/why.h"
-#include "json.h"
 #include "mounts.h"
 
 #define CTL_MAX (1u << 20)

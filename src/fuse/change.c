@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Changes of the tree: attributes, new cgroups, removed cgroups. Nothing else can be changed. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "ctlfs/why.h"
 #include "session.h"
+
+#define OUTSIDE "only the tree, below cgroup/, can be changed"
 
 static void fill_now(int to_set, struct stat *attr)
 {
@@ -40,6 +44,30 @@ static unsigned tree_valid(int to_set)
 	return valid;
 }
 
+/* What is to be set, as a command: its name and, as of chmod(1) and chown(1), its argument. */
+static void describe(unsigned valid, const struct stat *attr, char text[48], struct attempt *a)
+{
+	char uid[16] = "", gid[16] = "";
+
+	a->op = "utimes";
+	if (valid & TREE_SET_MODE) {
+		a->op = "chmod";
+		snprintf(text, 48, "%04o", attr->st_mode & 07777);
+	}
+	if (valid & TREE_SET_UID)
+		snprintf(uid, sizeof uid, "%u", attr->st_uid);
+	if (valid & TREE_SET_GID)
+		snprintf(gid, sizeof gid, "%u", attr->st_gid);
+	if (*uid || *gid) {
+		a->op = "chown";
+		snprintf(text, 48, "%s:%s", uid, gid);
+	}
+	if (valid & (TREE_SET_MODE | TREE_SET_UID | TREE_SET_GID)) {
+		a->text = text;
+		a->len = strlen(text);
+	}
+}
+
 /* A size is accepted and stays 0, as in kernfs: `echo 1 > file` truncates first. */
 void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
 		struct fuse_file_info *fi)
@@ -48,19 +76,25 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
 	struct tree *t = s->config.tree;
 	struct caller who = caller_of(req);
 	unsigned valid = tree_valid(to_set);
+	struct attempt a = { .node = node };
+	char text[48];
 	struct stat now;
 	double timeout;
 	int r = 0;
 
 	(void)fi;
+	describe(valid, attr, text, &a);
 	fill_now(to_set, attr);
-	if (valid)
-		r = node_kind(node) == NODE_TREE ?
-			t->ops->setattr(t, &who, node_rest(node), attr, valid) : -EPERM;
+	if (valid && node_kind(node) != NODE_TREE)
+		r = refuse(EPERM, OUTSIDE);
+	else if (valid)
+		r = t->ops->setattr(t, &who, node_rest(node), attr, valid);
+	if (r == 0 && valid & (TREE_SET_MODE | TREE_SET_UID | TREE_SET_GID))
+		note_done(req, &a);
 	if (r == 0)
 		r = node_attr(s, node, &now, &timeout);
 	if (r < 0)
-		reply_refused(req, r, node, NULL);
+		reply_refused(req, r, &a);
 	else
 		fuse_reply_attr(req, &now, timeout);
 }
@@ -68,28 +102,39 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct tree *t = server_of(req)->config.tree;
+	struct attempt a = { "mkdir", parent, name };
 	struct caller who = caller_of(req);
-	int r = -EPERM;
+	int r;
 
 	if (node_kind(parent) == NODE_TREE)
 		r = t->ops->mkdir(t, &who, node_rest(parent), name, mode);
-	if (r < 0)
-		reply_refused(req, r, parent, name);
 	else
-		op_lookup(req, parent, name);
+		r = refuse(EPERM, OUTSIDE);
+	if (r < 0) {
+		reply_refused(req, r, &a);
+		return;
+	}
+	note_done(req, &a);
+	op_lookup(req, parent, name);
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct tree *t = server_of(req)->config.tree;
+	struct attempt a = { "rmdir", parent, name };
 	struct caller who = caller_of(req);
-	/* The tree's root is what would be a mount point. */
-	int r = parent == TOP_ROOT && !strcmp(name, "cgroup") ? -EBUSY : -EPERM;
+	int r;
 
 	if (node_kind(parent) == NODE_TREE)
 		r = t->ops->rmdir(t, &who, node_rest(parent), name);
-	if (r < 0)
-		reply_refused(req, r, parent, name);
+	else if (parent == TOP_ROOT && !strcmp(name, "cgroup"))
+		r = refuse(EBUSY, "the tree's root is as a mount point");
 	else
-		fuse_reply_err(req, 0);
+		r = refuse(EPERM, OUTSIDE);
+	if (r < 0) {
+		reply_refused(req, r, &a);
+		return;
+	}
+	note_done(req, &a);
+	fuse_reply_err(req, 0);
 }

@@ -2,6 +2,7 @@
 /* MNT/ctl: the daemon's own files, one row each. Text is "key value" lines. */
 #include <errno.h>
 
+#include "audit.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/clock.h"
 #include "ctlfs/version.h"
@@ -14,12 +15,25 @@ static int show_version(struct server *s, const struct caller *reader, struct bu
 	return 0;
 }
 
+static void show_audit(struct server *s, struct buf *out)
+{
+	struct audit_counts now;
+
+	if (!s->config.audit)
+		return;
+	now = audit_count(s->config.audit);
+	buf_addf(out, "audit_written %llu\n", (unsigned long long)now.written);
+	buf_addf(out, "audit_waiting %llu\n", (unsigned long long)now.waiting);
+	buf_addf(out, "audit_lost %llu\n", (unsigned long long)now.lost);
+}
+
 static int show_stats(struct server *s, const struct caller *reader, struct buf *out)
 {
 	static const char *const names[STAT_COUNTERS] = {
 		[STAT_LOOKUPS] = "lookups", [STAT_OPENS] = "opens",
 		[STAT_READS] = "reads", [STAT_WRITES] = "writes", [STAT_ERRORS] = "errors",
 		[STAT_REQUESTS] = "requests", [STAT_EVENTS] = "events",
+		[STAT_LOG_SUPPRESSED] = "log_suppressed",
 	};
 
 	(void)reader;
@@ -32,21 +46,7 @@ static int show_stats(struct server *s, const struct caller *reader, struct buf 
 		buf_addf(out, "%s %llu\n", names[i],
 			 (unsigned long long)atomic_load_explicit(&s->counters[i],
 								  memory_order_relaxed));
-	return 0;
-}
-
-/* Who reads it sees what was refused inside his container, not his neighbours' doings. */
-static int show_errors(struct server *s, const struct caller *reader, struct buf *out)
-{
-	cleanup_buf struct buf prefix = { 0 };
-	uint64_t container;
-	int r = view_container(s->config.view, reader->pid, &container);
-
-	if (r == 0)
-		r = tree_path(s->config.tree, container, &prefix);
-	if (r < 0)
-		return r;
-	errlog_show(&s->errors, buf_text(&prefix), out);
+	show_audit(s, out);
 	return 0;
 }
 
@@ -61,7 +61,6 @@ static int write_inject(struct server *s, const char *text)
 	return s->config.inject(s->config.tree, text);
 }
 
-/* Those that can be written belong to who serves, and are nobody else's business. */
 /* The reader's own /proc/self/cgroup, as the tree has it: whoever is no member is in its root. */
 static int show_cgroup(struct server *s, const struct caller *reader, struct buf *out)
 {
@@ -77,15 +76,18 @@ static int show_cgroup(struct server *s, const struct caller *reader, struct buf
 	return r;
 }
 
+/* Those that can be written belong to who serves, and are nobody else's business. */
 static const struct {
 	const char *name;
 	int (*show)(struct server *s, const struct caller *reader, struct buf *out);
 	int (*write)(struct server *s, const char *text); /* NULL: cannot be written */
+	enum ctl_log log; /* instead of show: file.c reads it */
 } ctl_rows[] = {
-	{ "version", show_version, NULL },
-	{ "stats", show_stats, NULL },
-	{ "errors", show_errors, NULL },
-	{ "cgroup", show_cgroup, NULL },
+	{ "version", show_version },
+	{ "stats", show_stats },
+	{ "errors", .log = CTL_LOG_TEXT },
+	{ "errors.json", .log = CTL_LOG_JSON },
+	{ "cgroup", show_cgroup },
 	{ "inject", show_inject, write_inject }, /* the last one: not every tree has it */
 };
 
@@ -99,6 +101,11 @@ const char *ctl_name(const struct server *s, size_t row)
 mode_t ctl_mode(size_t row)
 {
 	return ctl_rows[row].write ? 0600 : 0444;
+}
+
+enum ctl_log ctl_log(size_t row)
+{
+	return ctl_rows[row].log;
 }
 
 int ctl_write(struct server *s, size_t row, const char *text)

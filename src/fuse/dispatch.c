@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The table of FUSE operations, and what all of them share: who asks, and how a refusal is told. */
+/* The table of FUSE operations, who asks, and the operations that cgroupfs does not have. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,44 +17,6 @@ struct caller caller_of(fuse_req_t req)
 				.umask = ctx->umask };
 }
 
-/* What was done to our own files is of nobody's container. */
-static void note_own(struct server *s, int errnum, uint64_t node)
-{
-	cleanup_buf struct buf where = { 0 };
-
-	buf_addf(&where, "ctl/%s", ctl_name(s, node - TOP_CTL_FILE));
-	errlog_add(&s->errors, buf_text(&where), errnum, why_take());
-}
-
-static void note_refusal(struct server *s, int errnum, uint64_t node, const char *name)
-{
-	const char *why = why_take();
-	cleanup_buf struct buf where = { 0 };
-
-	if (tree_path(s->config.tree, node, &where) < 0) {
-		buf_reset(&where);
-		buf_addf(&where, "node %llu", (unsigned long long)node);
-	}
-	if (name) {
-		if (where.len > 1)
-			buf_adds(&where, "/");
-		buf_adds(&where, name);
-	}
-	errlog_add(&s->errors, buf_text(&where), errnum, why);
-}
-
-void reply_refused(fuse_req_t req, int r, uint64_t node, const char *name)
-{
-	struct server *s = server_of(req);
-
-	count(s, STAT_ERRORS);
-	if (node_kind(node) == NODE_TREE)
-		note_refusal(s, -r, node_rest(node), name);
-	else if (node_kind(node) == NODE_TOP && node >= TOP_CTL_FILE)
-		note_own(s, -r, node);
-	fuse_reply_err(req, -r);
-}
-
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	(void)userdata;
@@ -69,42 +31,52 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 /* What kernfs refuses for want of an operation. */
 
+#define MADE_BY_CONTROLLERS "the files of a cgroup come and go with its controllers"
+
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	(void)parent, (void)name;
-	fuse_reply_err(req, EPERM);
+	int r = refuse(EPERM, MADE_BY_CONTROLLERS "; a cgroup is removed by rmdir");
+
+	reply_refused(req, r, &(struct attempt){ "unlink", parent, name });
 }
 
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
-	(void)target, (void)parent, (void)name;
-	fuse_reply_err(req, EPERM);
+	struct attempt a = { "symlink", parent, name, target, strlen(target) };
+
+	reply_refused(req, refuse(EPERM, "there are no links"), &a);
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t parent, const char *name)
 {
-	(void)node, (void)parent, (void)name;
-	fuse_reply_err(req, EPERM);
+	(void)node;
+	reply_refused(req, refuse(EPERM, "there are no links"),
+		      &(struct attempt){ "link", parent, name });
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 		      const char *newname, unsigned int flags)
 {
-	(void)parent, (void)name, (void)newparent, (void)newname;
-	fuse_reply_err(req, flags ? EINVAL : EPERM);
+	struct attempt a = { "rename", parent, name, newname, strlen(newname) };
+
+	(void)newparent;
+	reply_refused(req, refuse(flags ? EINVAL : EPERM, "a cgroup v2 cannot be renamed"), &a);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-	(void)parent, (void)name, (void)rdev;
-	fuse_reply_err(req, S_ISREG(mode) ? EACCES : EPERM);
+	int r = refuse(S_ISREG(mode) ? EACCES : EPERM, MADE_BY_CONTROLLERS);
+
+	(void)rdev;
+	reply_refused(req, r, &(struct attempt){ "mknod", parent, name });
 }
 
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		      struct fuse_file_info *fi)
 {
-	(void)parent, (void)name, (void)mode, (void)fi;
-	fuse_reply_err(req, EACCES);
+	(void)mode, (void)fi;
+	reply_refused(req, refuse(EACCES, "there is no such file, and " MADE_BY_CONTROLLERS),
+		      &(struct attempt){ "create", parent, name });
 }
 
 static void op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off, off_t length,

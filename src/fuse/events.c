@@ -22,6 +22,7 @@
 #include "session.h"
 
 #define POLL_QUIET (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) /* DEFAULT_POLLMASK */
+#define POLL_UNREAD (POLLIN | POLLRDNORM)
 #define POLL_CHANGED (POLL_QUIET | POLLERR | POLLPRI)
 
 /* A tree node whose watchers are to get IN_MODIFY. */
@@ -188,12 +189,11 @@ void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct 
 
 	(void)node;
 	pthread_mutex_lock(&ev->lock);
-	if (h->file) {
+	if (h->file)
 		mask = h->changed || gone ? POLL_CHANGED : POLL_QUIET;
-		if (ph) {
-			old = h->waiting;
-			h->waiting = ph;
-		}
+	if ((h->file || h->errors) && ph) {
+		old = h->waiting;
+		h->waiting = ph;
 	}
 	pthread_mutex_unlock(&ev->lock);
 	if (old)
@@ -202,6 +202,9 @@ void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct 
 	own = h->file && h->file->ops->poll ? h->file->ops->poll(h->file) : 0;
 	if (own)
 		mask = own;
+	/* As a log: readable when there is something that was not read. */
+	if (h->errors)
+		mask = errlog_unread(h->errors) ? POLL_UNREAD : 0;
 	fuse_reply_poll(req, mask);
 }
 
@@ -219,6 +222,17 @@ static void wake_one(struct events *ev)
 	fuse_lowlevel_notify_poll(waiting);
 	fuse_pollhandle_destroy(waiting);
 	pthread_mutex_lock(&ev->lock);
+}
+
+void events_wake(struct handle *h)
+{
+	struct events *ev = &h->server->events;
+
+	guard_mutex(&ev->lock);
+	if (!h->waiting)
+		return;
+	due_add(ev, h);
+	pthread_cond_signal(&ev->more);
 }
 
 bool events_is_echo(fuse_req_t req)

@@ -10,11 +10,13 @@
 #include <string.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/pidns.h"
 #include "ctlfs/why.h"
 #include "session.h"
 
 static void handle_free(struct handle *h)
 {
+	errlog_close(h->errors); /* nobody wakes it any more */
 	events_remove(h);
 	if (h->file)
 		h->file->ops->close(h->file);
@@ -66,7 +68,7 @@ static struct handle *handle_new(struct server *s, uint64_t node)
 static int open_view(fuse_req_t req, struct handle *h, int flags)
 {
 	if ((flags & O_ACCMODE) != O_RDONLY)
-		return -EACCES;
+		return refuse(EACCES, "a view is only read");
 	h->container = node_container(h->node);
 	if (h->container != NODE_CALLER)
 		return 0;
@@ -86,6 +88,42 @@ static int open_tree(fuse_req_t req, struct handle *h, int flags)
 	return t->ops->open(t, &who, node_rest(h->node), flags & O_ACCMODE, &h->file);
 }
 
+static void wake(void *data)
+{
+	events_wake(data);
+}
+
+/* Whose refusals a reader may see. Who is not known sees no one's: nobody's container counts as the
+ * root otherwise. */
+static int log_container(struct server *s, pid_t reader, uint64_t *ret_container)
+{
+	if (reader <= 0)
+		return refuse(EACCES, "the calling process is in a pid namespace that is not seen "
+				      "from here");
+	return view_container(s->config.view, reader, ret_container);
+}
+
+/* The log of refusals is that of who opens it. */
+static int open_log(fuse_req_t req, struct handle *h, bool json)
+{
+	struct server *s = h->server;
+	struct errlog_want want = { .json = json, .wake = wake, .data = h };
+	int r = log_container(s, caller_of(req).pid, &h->container);
+
+	want.container = h->container;
+	return r < 0 ? r : errlog_open(&s->errors, &want, &h->errors);
+}
+
+static int open_ctl(fuse_req_t req, struct handle *h, int flags)
+{
+	size_t row = h->node - TOP_CTL_FILE;
+	enum ctl_log log = ctl_log(row);
+
+	if ((flags & O_ACCMODE) != O_RDONLY && !(ctl_mode(row) & S_IWUSR))
+		return refuse(EACCES, "the file is only read");
+	return log == CTL_NO_LOG ? 0 : open_log(req, h, log == CTL_LOG_JSON);
+}
+
 static int open_any(fuse_req_t req, struct handle *h, int flags)
 {
 	if (flags & O_DIRECT)
@@ -96,10 +134,7 @@ static int open_any(fuse_req_t req, struct handle *h, int flags)
 	case NODE_VIEW:
 		return open_view(req, h, flags);
 	default:
-		return (flags & O_ACCMODE) == O_RDONLY ||
-				       ctl_mode(h->node - TOP_CTL_FILE) & S_IWUSR ?
-			       0 :
-			       -EACCES;
+		return open_ctl(req, h, flags);
 	}
 }
 
@@ -111,7 +146,7 @@ void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 
 	count(s, STAT_OPENS);
 	if (r < 0) {
-		reply_refused(req, r, node, NULL);
+		reply_refused(req, r, &(struct attempt){ "open", node });
 		if (h)
 			handle_free(h);
 		return;
@@ -139,6 +174,41 @@ static int take_snapshot(struct handle *h, const struct caller *reader)
 	}
 }
 
+/* A file that was opened here may be read from elsewhere, with the eyes of a container that is the
+ * opener's or has it inside, and no others. */
+static int check_reader(struct handle *h, const struct caller *reader)
+{
+	struct server *s = h->server;
+	uint64_t own;
+	int r = log_container(s, reader->pid, &own);
+
+	if (r < 0 || own == h->container || tree_inside(s->config.tree, h->container, own))
+		return r;
+	return refuse(EACCES, "the file was opened in another container");
+}
+
+/* The next piece of the log: a read goes on where the last one ended, and finds nothing when there
+ * is nothing new; at offset 0 it begins again. */
+static int take_piece(struct handle *h, const struct caller *reader, size_t from)
+{
+	uint64_t pidns = 0;
+	int r = check_reader(h, reader);
+
+	if (r < 0)
+		return r;
+	if (from != h->next_read && from != 0)
+		return refuse(ESPIPE, "it is read from its beginning, or on from the last read");
+	if (from != h->next_read) {
+		errlog_rewind(h->errors);
+	} else if (from < h->text_at + h->text.len) {
+		return 0;
+	}
+	pidns_id(reader->pid, &pidns);
+	buf_reset(&h->text);
+	h->text_at = from;
+	return errlog_read(h->errors, pidns, &h->text);
+}
+
 bool file_is_gone(const struct handle *h)
 {
 	struct tree *t = h->server->config.tree;
@@ -153,6 +223,8 @@ static int have_text(struct handle *h, const struct caller *reader, size_t from)
 {
 	int r = 0;
 
+	if (h->errors)
+		return take_piece(h, reader, from);
 	if (from == 0 || !h->taken || from != h->next_read) {
 		r = take_snapshot(h, reader);
 		h->taken = r == 0;
@@ -165,23 +237,25 @@ static int have_text(struct handle *h, const struct caller *reader, size_t from)
 static void read_and_reply(fuse_req_t req, struct handle *h, size_t size, size_t from)
 {
 	struct caller reader = caller_of(req);
+	size_t at;
 	int r;
 
 	guard_mutex(&h->lock);
 	r = have_text(h, &reader, from);
 	if (r < 0) {
-		reply_refused(req, r, h->node, NULL);
+		reply_refused(req, r, &(struct attempt){ "read", h->node });
 		return;
 	}
 	h->next_read = from;
-	if (from >= h->text.len) {
+	at = from - h->text_at;
+	if (at >= h->text.len) {
 		fuse_reply_buf(req, NULL, 0);
 		return;
 	}
-	if (size > h->text.len - from)
-		size = h->text.len - from;
+	if (size > h->text.len - at)
+		size = h->text.len - at;
 	h->next_read += size;
-	fuse_reply_buf(req, h->text.data + from, size);
+	fuse_reply_buf(req, h->text.data + at, size);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi)
@@ -214,6 +288,7 @@ static int write_command(struct handle *h, const struct caller *writer, const ch
 void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t off,
 	      struct fuse_file_info *fi)
 {
+	struct attempt a = { "write", node, NULL, data, size };
 	struct handle *h = handle_of(fi);
 	struct caller writer = caller_of(req);
 	int r;
@@ -228,10 +303,12 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 	r = write_command(h, &writer, data, size);
 	loop_slow_end(h->server);
 	/* From the reply on the file may be gone. */
-	if (r < 0)
-		reply_refused(req, r, node, NULL);
-	else
-		fuse_reply_write(req, size);
+	if (r < 0) {
+		reply_refused(req, r, &a);
+		return;
+	}
+	note_done(req, &a);
+	fuse_reply_write(req, size);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)

@@ -141,7 +141,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	l->fresh = true;
 	r = gather(req, node, &l->entries);
 	if (r < 0) {
-		fuse_reply_err(req, -r);
+		reply_error(req, r, &(struct attempt){ "list", node });
 		listing_free(l);
 		return;
 	}
@@ -194,10 +194,9 @@ void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct 
 	cleanup_free char *out = malloc(size);
 	ssize_t n = out ? read_entries(req, l, (size_t)off, out, size) : -ENOMEM;
 
-	(void)node;
 	/* From the reply on the listing may be gone. */
 	if (n < 0)
-		fuse_reply_err(req, (int)-n);
+		reply_error(req, (int)n, &(struct attempt){ "list", node });
 	else
 		fuse_reply_buf(req, out, (size_t)n);
 }

@@ -224,9 +224,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	count(server_of(req), STAT_LOOKUPS);
 	r = find(req, parent, name, &e);
-	/* A name that does not exist is no refusal that anybody would look up a reason for. */
 	if (r < 0)
-		fuse_reply_err(req, r == -ENODEV ? ENOENT : -r);
+		reply_error(req, r == -ENODEV ? -ENOENT : r,
+			    &(struct attempt){ "lookup", parent, name });
 	else
 		fuse_reply_entry(req, &e);
 }
@@ -239,7 +239,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 
 	(void)fi;
 	if (r < 0)
-		fuse_reply_err(req, -r);
+		reply_error(req, r, &(struct attempt){ "stat", node });
 	else
 		fuse_reply_attr(req, &attr, timeout);
 }
@@ -278,7 +278,7 @@ void op_readlink(fuse_req_t req, fuse_ino_t node)
 	buf_adds(&target, "../../cgroup");
 	r = tree_path(server_of(req)->config.tree, node_rest(node), &target);
 	if (r < 0)
-		fuse_reply_err(req, -r);
+		reply_error(req, r, &(struct attempt){ "readlink", node });
 	else
 		fuse_reply_readlink(req, buf_text(&target));
 }

@@ -51,6 +51,7 @@ int server_new(const struct server_config *config, int fd, struct server **ret_s
 	events_init(s);
 	s->config.tree->forgets = true;
 	pthread_mutex_init(&s->workers_lock, NULL);
+	pthread_mutex_init(&s->log_lock, NULL);
 	sigaction(LOOP_SIGNAL, &interrupt, NULL);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);
 	r = s->stop_fd < 0 ? -errno : session_new(s);
@@ -102,5 +103,6 @@ void server_free(struct server *s)
 	events_free(s);
 	errlog_free(&s->errors);
 	pthread_mutex_destroy(&s->workers_lock);
+	pthread_mutex_destroy(&s->log_lock);
 	free(s);
 }

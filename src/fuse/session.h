@@ -2,8 +2,8 @@
 /*
  * What the files of the FUSE server share: the server, its open files, and the operations.
  *
- * Lock order: handle->lock, then events.lock; errlog.lock alone. No lock but a handle's own is held
- * over a call into a tree or a view, and none over a write to /dev/fuse.
+ * Lock order: handle->lock, errlog.lock, events.lock; log_lock alone. No lock but a handle's own is
+ * held over a call into a tree or a view, and none over a write to /dev/fuse.
  */
 #ifndef CTLFS_FUSE_SESSION_H
 #define CTLFS_FUSE_SESSION_H
@@ -18,9 +18,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "ctlfs/rate.h"
 #include "ctlfs/server.h"
 #include "errlog.h"
 #include "nodes.h"
+#include "witness.h"
 
 /* How long the kernel may trust what it was told: for ever, a second, not at all. */
 #define FOREVER 1e9
@@ -35,11 +37,13 @@ struct handle {
 	pthread_mutex_t lock; /* serialises reads and writes of one open file */
 	struct server *server;
 	uint64_t node; /* FUSE's number */
-	uint64_t container; /* view files: whose */
+	uint64_t container; /* view files, ctl/errors: whose */
 	struct tree_file *file; /* tree files, else NULL */
+	struct errlog_reader *errors; /* ctl/errors, else NULL */
 	struct buf text; /* the snapshot being read ... */
 	bool taken; /* ... if there is one */
-	size_t next_read; /* where a read goes on in it */
+	size_t text_at; /* where it begins in the file: of ctl/errors it is a piece */
+	size_t next_read; /* where a read goes on in the file */
 	bool echo; /* opened by the events thread, to raise IN_MODIFY */
 	/* Protected by events.lock; see events.c. */
 	struct fuse_pollhandle *waiting;
@@ -70,7 +74,7 @@ struct events {
 };
 
 enum stat_counter { STAT_REQUESTS, STAT_LOOKUPS, STAT_OPENS, STAT_READS, STAT_WRITES,
-		    STAT_ERRORS, STAT_EVENTS, STAT_COUNTERS };
+		    STAT_ERRORS, STAT_EVENTS, STAT_LOG_SUPPRESSED, STAT_COUNTERS };
 
 struct worker {
 	struct server *server;
@@ -94,6 +98,8 @@ struct server {
 	int stop_fd; /* eventfd: readable when somebody wants the end */
 	_Atomic uint64_t counters[STAT_COUNTERS];
 	struct errlog errors;
+	pthread_mutex_t log_lock;
+	struct rate_sources log_rates; /* under log_lock */
 	struct events events;
 };
 
@@ -115,9 +121,18 @@ static inline struct handle *handle_of(const struct fuse_file_info *fi)
 /* dispatch.c: the one table of operations, and who asks. */
 extern const struct fuse_lowlevel_ops server_ops;
 struct caller caller_of(fuse_req_t req);
-/* Replies the error of r (-errno) and counts it; where and name say on what, for ctl/errors: a tree
- * node and an entry of it, or NULL. The reason that was noted on the way goes with it. */
-void reply_refused(fuse_req_t req, int r, uint64_t node, const char *name);
+
+/* refused.c */
+/* Replies the error of r (-errno), counts it and keeps it for ctl/errors, with the reason that was
+ * noted on the way. */
+void reply_refused(fuse_req_t req, int r, const struct attempt *a);
+/* Replies the error of r; that something is not there (any more) is no refusal. */
+void reply_error(fuse_req_t req, int r, const struct attempt *a);
+/* Something was changed, and will be replied: a line for the audit. */
+void note_done(fuse_req_t req, const struct attempt *a);
+
+/* where.c: appends the path of a node, for messages. */
+void node_path(struct server *s, uint64_t node, struct buf *out);
 
 /* names.c */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -166,6 +181,7 @@ void events_add(struct handle *h); /* a file was opened */
 void events_remove(struct handle *h);
 struct handle *events_any(struct server *s); /* an open file, NULL if there is none */
 void events_read(struct handle *h); /* h is about to be read from offset 0 */
+void events_wake(struct handle *h); /* who polls h is to ask again */
 bool events_is_echo(fuse_req_t req); /* the events thread's own open */
 void op_poll(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 	     struct fuse_pollhandle *ph);
@@ -175,6 +191,8 @@ const char *ctl_name(const struct server *s, size_t row); /* NULL past the end *
 mode_t ctl_mode(size_t row);
 int ctl_write(struct server *s, size_t row, const char *text);
 int ctl_render(struct server *s, size_t row, const struct caller *reader, struct buf *out);
+enum ctl_log { CTL_NO_LOG, CTL_LOG_TEXT, CTL_LOG_JSON };
+enum ctl_log ctl_log(size_t row); /* whether it is the log of refusals, and in which form */
 
 /* loop.c */
 int loop_start(struct server *s);

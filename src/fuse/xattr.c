@@ -13,22 +13,14 @@ static const struct tree_xattr_ops *ops_of(fuse_req_t req, fuse_ino_t node)
 	return node_kind(node) == NODE_TREE ? server_of(req)->config.tree->ops->xattr : NULL;
 }
 
-/* An attribute that is not there is asked for all the time, and is no refusal. */
-static void reply_error(fuse_req_t req, int r, fuse_ino_t node)
-{
-	if (r == -ENODATA || r == -ERANGE)
-		fuse_reply_err(req, -r);
-	else
-		reply_refused(req, r, node, NULL);
-}
-
 /* size 0 asks how long the answer is. */
-static void reply_text(fuse_req_t req, int r, const struct buf *text, size_t size, fuse_ino_t node)
+static void reply_text(fuse_req_t req, int r, const struct buf *text, size_t size,
+		       const struct attempt *a)
 {
 	if (r == 0 && size && text->len > size)
 		r = -ERANGE;
 	if (r < 0)
-		reply_error(req, r, node);
+		reply_error(req, r, a);
 	else if (size)
 		fuse_reply_buf(req, text->data, text->len);
 	else
@@ -42,7 +34,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 	int r = ops ? ops->get(server_of(req)->config.tree, node_rest(node), name, &value) :
 		      -ENODATA;
 
-	reply_text(req, r, &value, size, node);
+	reply_text(req, r, &value, size,
+		   &(struct attempt){ "getxattr", node, NULL, name, strlen(name) });
 }
 
 /* Those of the trusted kind are seen by CAP_SYS_ADMIN only, which here is uid 0. */
@@ -70,21 +63,32 @@ void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 
 	if (r == 0 && names.len && caller_of(req).uid)
 		hide_trusted(&names);
-	reply_text(req, r, &names, size, node);
+	reply_text(req, r, &names, size, &(struct attempt){ "listxattr", node });
 }
 
 static void set(fuse_req_t req, fuse_ino_t node, const char *name, const struct tree_xattr *x)
 {
 	const struct tree_xattr_ops *ops = ops_of(req, node);
+	struct attempt a = { x->value ? "setxattr" : "removexattr", node };
 	struct caller who = caller_of(req);
+	cleanup_buf struct buf text = { 0 };
 	int r = -EOPNOTSUPP;
 
+	buf_adds(&text, name);
+	if (x->value) {
+		buf_adds(&text, "=");
+		buf_add(&text, x->value, x->size);
+	}
+	a.text = buf_text(&text);
+	a.len = text.len;
 	if (ops)
 		r = ops->set(server_of(req)->config.tree, &who, node_rest(node), name, x);
-	if (r < 0)
-		reply_error(req, r, node);
-	else
-		fuse_reply_err(req, 0);
+	if (r < 0) {
+		reply_error(req, r, &a);
+		return;
+	}
+	note_done(req, &a);
+	fuse_reply_err(req, 0);
 }
 
 void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value, size_t size,

@@ -10,12 +10,12 @@
 
 #include "cmd/backend.h"
 #include "cmd/cmd.h"
-#include "cmd/json.h"
 #include "cmd/mount.h"
 #include "cmd/mounts.h"
 #include "cmd/run.h"
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/json.h"
 #include "suite.h"
 
 #define WORDS 12
@@ -276,6 +276,7 @@ START_TEST(json_escapes)
 		{"plain", "\"plain\""},
 		{"a\"b\\c", "\"a\\\"b\\\\c\""},
 		{"\n\t\x01", "\"\\n\\u0009\\u0001\""},
+		{"\x7f\xc2\x85", "\"\\u007f\\u0085\""},
 		{"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
 		 "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""},
 		{"\xff\xc3", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
@@ -293,6 +294,10 @@ START_TEST(json_escapes)
 		json_string(&out, cases[i][0]);
 		ck_assert_str_eq(buf_text(&out), cases[i][1]);
 	}
+	/* A character that is cut off, though the rest of it lies behind. */
+	buf_reset(&out);
+	json_bytes(&out, "a\0\xe2\x82\xac", 4);
+	ck_assert_str_eq(buf_text(&out), "\"a\\u0000\xef\xbf\xbd\xef\xbf\xbd\"");
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
 		buf_reset(&out);
 		json_value(&out, values[i][0]);
