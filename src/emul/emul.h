@@ -453,8 +453,8 @@ void emul_spread(struct cgroup *cg);
 /* CPUs that members of cg or below it may use changed. */
 void emul_affinity(struct cgroup *cg);
 
-/* In cpuset.c: whether a process of user owner may come from there. -ENOSPC: to has no CPUs; -EPERM:
- * writer may not change the CPUs of it, as in cap_task_setscheduler(). */
+/* In cpuset.c: whether a process of user owner may come from there. -ENOSPC: to has no CPUs;
+ * -EPERM: writer may not change the CPUs of it, as in cap_task_setscheduler(). */
 int cpuset_can_attach(const struct cgroup *from, const struct cgroup *to,
 		      const struct caller *writer, uid_t owner);
 

@@ -93,8 +93,8 @@ struct kill_round {
 	pid_t refused; /* a process we may not signal, 0: none */
 };
 
-/* Other kernels than 6.12 send the signal to the first thread alone: nobody takes it if that is dead,
- * and nobody gets it if that was left elsewhere. */
+/* Other kernels than 6.12 send the signal to the first thread alone: nobody takes it if that is
+ * dead, and nobody gets it if that was left elsewhere. */
 static bool kill_reaches(const struct member *m)
 {
 	const struct emul *e = m->cg->emul;

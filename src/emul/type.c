@@ -30,8 +30,8 @@ bool type_is_threaded(const struct cgroup *cg)
 	return cg->threaded;
 }
 
-/* Not always the nearest domain: that may be invalid, below an ancestor that became threaded after cg
- * and gave its own domain to all that were threaded. */
+/* Not always the nearest domain: that may be invalid, below an ancestor that became threaded after
+ * cg and gave its own domain to all that were threaded. */
 struct cgroup *type_domain(const struct cgroup *cg)
 {
 	const struct cgroup *domain = cg;

@@ -189,7 +189,8 @@ class Episode:
 
     def do_control(self):
         count = self.rng.choice((1, 1, 1, 2, 3))
-        words = [self.rng.choice("++-") + self.rng.choice(self.controllers or ["foo"]) for _ in range(count)]
+        names = self.controllers or ("foo",)
+        words = [self.rng.choice("++-") + self.rng.choice(names) for _ in range(count)]
         if self.rng.random() < 0.1:
             words.append(self.rng.choice(("+foo", "cpu", "+", "-", "+perf_event", "+freezer",
                                           r"+cpu\t-cpu", r"\n", "+CPU", "-debug", r"+cpu,+io")))
