@@ -16,7 +16,7 @@
 
 #include "ctlfs/buf.h"
 #include "ctlfs/tree.h"
-#include "lru.h"
+#include "ctlfs/lru.h"
 
 struct watch;
 
