@@ -115,14 +115,38 @@ int locate_init(struct kernel *k)
 	return r < 0 ? r : mountinfo_each(find_base, &search);
 }
 
-/* The path in the line of cgroup v2, which alone has no controllers and number 0. */
-static char *v2_path(char *text)
+/* Is word one of those in list[len], which have commas between them? */
+static bool lists(const char *list, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t at = 0; at < len; at++) {
+		size_t end = at;
+
+		while (end < len && list[end] != ',')
+			end++;
+		if (end - at == n && !memcmp(list + at, word, n))
+			return true;
+		at = end;
+	}
+	return false;
+}
+
+/* The path in the line "NUMBER:CONTROLLERS:PATH" of k's hierarchy. That of cgroup v2 alone has no
+ * controllers and number 0. */
+static char *own_path(const struct kernel *k, char *text)
 {
 	char *line;
 
 	while ((line = strsep(&text, "\n"))) {
-		if (!strncmp(line, "0::", 3))
+		char *list = strchr(line, ':');
+		char *path = list ? strchr(list + 1, ':') : NULL;
+
+		if (!k->controller && !strncmp(line, "0::", 3))
 			return line + 3;
+		if (k->controller && path &&
+		    lists(list + 1, (size_t)(path - list - 1), k->controller))
+			return path + 1;
 	}
 	return NULL;
 }
@@ -160,7 +184,7 @@ int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
 	r = buf_readat(&text, AT_FDCWD, name, 1u << 20);
 	if (r < 0)
 		return r == -ENOENT ? -ESRCH : r;
-	full = v2_path(text.data);
+	full = own_path(k, text.data);
 	if (!full || !k->base)
 		return -ENOENT;
 	path = below(full, *k->base ? k->base : "/");
