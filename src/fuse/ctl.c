@@ -24,6 +24,8 @@ static int show_stats(struct server *s, const struct caller *reader, struct buf 
 
 	(void)reader;
 	buf_addf(out, "backend %s\n", s->config.backend);
+	if (s->config.views_only)
+		buf_adds(out, "tree absent\n");
 	buf_addf(out, "uptime_usec %llu\n",
 		 (unsigned long long)(monotonic_ns() - s->started_ns) / 1000);
 	buf_addf(out, "threads %u\n", s->n_workers);
@@ -42,6 +44,9 @@ static int show_errors(struct server *s, const struct caller *reader, struct buf
 	uint64_t container;
 	int r = view_container(s->config.view, reader->pid, &container);
 
+	/* Without a tree there is nothing of it to be refused. */
+	if (r == 0 && s->config.views_only && container != TREE_ROOT)
+		return 0;
 	if (r == 0)
 		r = tree_path(s->config.tree, container, &prefix);
 	if (r < 0)
@@ -85,13 +90,14 @@ static const struct {
 	{ "version", show_version, NULL },
 	{ "stats", show_stats, NULL },
 	{ "errors", show_errors, NULL },
+	/* The last ones: not every tree has them. */
 	{ "cgroup", show_cgroup, NULL },
-	{ "inject", show_inject, write_inject }, /* the last one: not every tree has it */
+	{ "inject", show_inject, write_inject },
 };
 
 const char *ctl_name(const struct server *s, size_t row)
 {
-	size_t n = ARRAY_SIZE(ctl_rows) - !s->config.inject;
+	size_t n = ARRAY_SIZE(ctl_rows) - !s->config.inject - s->config.views_only;
 
 	return row < n ? ctl_rows[row].name : NULL;
 }
