@@ -28,4 +28,9 @@ struct kernel_hierarchy {
  * be known where processes are. The reason is noted. */
 int kernel_hierarchy_new(const struct kernel_hierarchy *h, struct tree **ret_tree);
 
+/* Appends /proc/PID/cgroup: where the process is in all hierarchies. -ESRCH. */
+int kernel_read_places(pid_t pid, struct buf *text);
+/* The directory of that text that is in the hierarchy. -ENOENT if it lies outside. */
+int kernel_hierarchy_locate(struct tree *t, const char *text, uint64_t *ret_dir);
+
 #endif

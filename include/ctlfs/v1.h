@@ -42,15 +42,27 @@ struct v1_hierarchy {
 	bool v2;
 };
 
-/* Over hierarchies[n], which have different roles, at most one of them v2's. Takes the trees over,
- * also on failure: -ENOMEM. */
-int v1_new_over(const struct v1_hierarchy *hierarchies, size_t n, struct tree **ret_tree);
+/* Where things come from. */
+struct v1_source {
+	struct v1_hierarchy hierarchies[V1_ROLES];
+	size_t n;
+	/* Where pid is, read once for all hierarchies, and what of it a hierarchy means. NULL: each
+	 * one's own locate(). */
+	int (*read_places)(pid_t pid, struct buf *text);
+	int (*locate)(struct tree *t, const char *text, uint64_t *ret_dir);
+	uint64_t moment_ns; /* directories that were found are not looked for again so soon */
+};
 
-/* Is memory, cpu, cpuacct or cpuset mounted as cgroup v1? */
-bool v1_mounted(void);
+/* The hierarchies have different roles, and at most one is v2's. Takes the trees over, also on
+ * failure: -ENOMEM. */
+int v1_new_over(const struct v1_source *source, struct tree **ret_tree);
+
+/* 0 if memory, cpu, cpuacct or cpuset is mounted as cgroup v1 in this mount namespace and can be
+ * read; else -errno, with the reason noted. */
+int v1_usable(void);
 
 /* Over what is mounted in this mount namespace. Appends to told where each controller is read from
- * and what is not there, in words. -ENOENT if there is nothing to read; the reason is noted. */
+ * and what is not there, in words. Fails as v1_usable() does. */
 int v1_new(struct buf *told, struct tree **ret_tree);
 
 #endif

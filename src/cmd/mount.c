@@ -118,6 +118,7 @@ struct plan {
 /* 0 with the kind, and the kernel's directory in dir; -errno with the reason noted. */
 static int choose(const struct mount_options *o, enum backend_kind *ret_kind, struct buf *dir)
 {
+	char why[256];
 	int r;
 
 	*ret_kind = BACKEND_EMULATOR;
@@ -135,9 +136,13 @@ static int choose(const struct mount_options *o, enum backend_kind *ret_kind, st
 		log_error("mount: backend kernel, %s", buf_text(dir));
 		return 0;
 	}
-	*ret_kind = v1_mounted() ? BACKEND_V1 : BACKEND_EMULATOR;
-	log_error("mount: backend %s: %s", *ret_kind == BACKEND_V1 ? "v1" : "emulator", why_take());
 	buf_reset(dir);
+	snprintf(why, sizeof why, "%s", why_take());
+	*ret_kind = v1_usable() == 0 ? BACKEND_V1 : BACKEND_EMULATOR;
+	if (*ret_kind == BACKEND_V1)
+		log_error("mount: backend v1: %s", why);
+	else
+		log_error("mount: backend emulator: %s; %s", why, why_take());
 	return 0;
 }
 

@@ -170,21 +170,13 @@ static int dir_at(struct kernel *k, const char *path, uint64_t *ret_dir)
 	return r;
 }
 
-int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
+/* text is cut up. */
+static int locate_in(struct kernel *k, char *text, uint64_t *ret_dir)
 {
-	struct kernel *k = kernel_of(t);
-	cleanup_buf struct buf text = { 0 };
-	const char *full, *path;
-	char name[64];
+	const char *full = own_path(k, text);
+	const char *path;
 	int r;
 
-	if (pid <= 0)
-		return -ESRCH;
-	snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
-	r = buf_readat(&text, AT_FDCWD, name, 1u << 20);
-	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	full = own_path(k, text.data);
 	if (!full || !k->base)
 		return -ENOENT;
 	path = below(full, *k->base ? k->base : "/");
@@ -193,4 +185,31 @@ int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
 		return -ENOENT;
 	r = dir_at(k, path, ret_dir);
 	return r == -ENODEV || r == -ENOTDIR ? -ENOENT : r;
+}
+
+int kernel_hierarchy_locate(struct tree *t, const char *text, uint64_t *ret_dir)
+{
+	cleanup_free char *copy = strdup(text);
+
+	return copy ? locate_in(kernel_of(t), copy, ret_dir) : -ENOMEM;
+}
+
+int kernel_read_places(pid_t pid, struct buf *text)
+{
+	char name[64];
+	int r;
+
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
+	r = buf_readat(text, AT_FDCWD, name, 1u << 20);
+	return r == -ENOENT ? -ESRCH : r;
+}
+
+int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
+{
+	cleanup_buf struct buf text = { 0 };
+	int r = kernel_read_places(pid, &text);
+
+	return r < 0 ? r : locate_in(kernel_of(t), text.data, ret_dir);
 }

@@ -17,6 +17,8 @@
 #include "internal.h"
 
 #define CONTROLLERS_MAX 4096
+/* Long enough for what one view reads to be of one moment, too short to make a cgroup and look. */
+#define MOMENT_NS (200 * 1000)
 
 static const struct {
 	const char *v1, *v2; /* NULL: v2 has none */
@@ -44,10 +46,8 @@ struct candidate {
 struct search {
 	struct candidate *v;
 	size_t n;
-	/* What was opened: hierarchies[i] is of the mount opened[i]. */
-	struct v1_hierarchy hierarchies[V1_ROLES];
-	const struct candidate *opened[V1_ROLES];
-	size_t n_opened;
+	struct v1_source source; /* what was opened */
+	const struct candidate *opened[V1_ROLES]; /* where its hierarchies are mounted */
 	unsigned roles; /* of all of them */
 	char why[V1_ROLES][160]; /* not */
 };
@@ -168,32 +168,41 @@ static int open_mount(struct search *s, const struct candidate *c)
 		}
 		return 0;
 	}
-	s->opened[s->n_opened] = c;
-	s->hierarchies[s->n_opened++] = h;
+	s->opened[s->source.n] = c;
+	s->source.hierarchies[s->source.n++] = h;
 	s->roles |= h.roles;
 	return 0;
 }
 
 static int open_mounts(struct search *s)
 {
+	const char *why = "memory, cpu, cpuacct and cpuset are not mounted as cgroup v1";
+
 	for (size_t i = 0; i < s->n; i++) {
 		int r = open_mount(s, &s->v[i]);
 
 		if (r < 0)
 			return r;
 	}
-	if (!(s->roles & ROLES_LIMITING))
-		return refuse(ENOENT, "no hierarchy of cgroup v1 with memory, cpu, cpuacct or "
-				      "cpuset can be read here");
-	return 0;
+	for (size_t i = 0; i < s->source.n; i++) {
+		const struct v1_hierarchy *h = &s->source.hierarchies[i];
+
+		if (!h->v2 && h->roles & ROLES_LIMITING)
+			return 0;
+	}
+	for (int role = 0; role < V1_ROLES; role++) {
+		if (*s->why[role] && ROLES_LIMITING & 1u << role)
+			why = s->why[role];
+	}
+	return refuse(ENOENT, "%s", why);
 }
 
 static void tell(const struct search *s, struct buf *out)
 {
-	for (size_t i = 0; i < s->n_opened; i++) {
+	for (size_t i = 0; i < s->source.n; i++) {
 		buf_adds(out, i ? "; " : "");
 		for (int role = 0; role < V1_ROLES; role++) {
-			if (s->hierarchies[i].roles & 1u << role)
+			if (s->source.hierarchies[i].roles & 1u << role)
 				buf_addf(out, "%s ", names[role].v1);
 		}
 		buf_addf(out, "from %s", s->opened[i]->point);
@@ -205,17 +214,21 @@ static void tell(const struct search *s, struct buf *out)
 	}
 }
 
-bool v1_mounted(void)
+static void close_mounts(struct search *s)
+{
+	while (s->source.n)
+		tree_destroy(s->source.hierarchies[--s->source.n].tree);
+}
+
+int v1_usable(void)
 {
 	__attribute__((cleanup(search_free))) struct search s = { 0 };
+	int r = find_mounts(&s);
 
-	if (find_mounts(&s) < 0)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		if (!s.v[i].v2 && s.v[i].roles & ROLES_LIMITING)
-			return true;
-	}
-	return false;
+	if (r == 0)
+		r = open_mounts(&s);
+	close_mounts(&s);
+	return r;
 }
 
 int v1_new(struct buf *told, struct tree **ret_tree)
@@ -226,10 +239,12 @@ int v1_new(struct buf *told, struct tree **ret_tree)
 	if (r == 0)
 		r = open_mounts(&s);
 	if (r < 0) {
-		while (s.n_opened)
-			tree_destroy(s.hierarchies[--s.n_opened].tree);
+		close_mounts(&s);
 		return r;
 	}
 	tell(&s, told);
-	return v1_new_over(s.hierarchies, s.n_opened, ret_tree);
+	s.source.read_places = kernel_read_places;
+	s.source.locate = kernel_hierarchy_locate;
+	s.source.moment_ns = MOMENT_NS;
+	return v1_new_over(&s.source, ret_tree);
 }

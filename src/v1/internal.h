@@ -29,6 +29,7 @@ struct v1 {
 	int home[V1_ROLES]; /* the slot that has the role, or NOWHERE */
 	bool alone[V1_ROLES]; /* nobody else has its hierarchy */
 	bool machine; /* all roots are whole */
+	struct v1_source source; /* but for the trees */
 	pthread_mutex_t lock;
 	struct lru plain; /* nodes.c */
 	struct lru mixed;

@@ -3,8 +3,8 @@
  * From a cgroup's number to its directory in each hierarchy, and back.
  *
  * A path is followed in every hierarchy as far as it leads. What was found is remembered, bounded,
- * and followed further each time, since a runtime makes the directories of a container one after
- * the other; directories that are gone are noticed by who needs them and asks for a fresh node.
+ * and followed further when some time has passed, since a runtime makes the directories of a
+ * container one after the other; directories that are gone are noticed by who needs them and asks for a fresh node.
  *
  * A process whose directories no single path gives is in a mixed cgroup, whose number is made of
  * them: the same after a restart, but for the rare ones that share it.
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/clock.h"
 #include "internal.h"
 
 #define PLAIN_MAX 8192
@@ -24,6 +25,7 @@
 struct plain {
 	struct lru_item item; /* the key is a number: not always that of the first slot */
 	struct v1_node node;
+	uint64_t followed; /* when */
 	char path[]; /* names with slashes between */
 };
 
@@ -71,26 +73,31 @@ static bool same_dirs(const struct v1_node *node, const uint64_t dirs[V1_ROLES])
 
 /* --- what is remembered --- */
 
-/* The node and its path, to be freed. -ENODEV if it is not remembered. */
-static int recall(struct v1 *v, uint64_t number, struct v1_node *ret_node, char **ret_path)
+/* The node, and its path, to be freed, unless it was followed a moment before now. -ENODEV if it is
+ * not remembered. */
+static int recall(struct v1 *v, uint64_t number, uint64_t now, struct v1_node *ret_node,
+		  char **ret_path)
 {
 	const struct plain *plain;
-	char *path;
+	char *path = NULL;
 
 	guard_mutex(&v->lock);
 	plain = (struct plain *)lru_find(&v->plain, number);
 	if (!plain)
 		return -ENODEV;
-	path = strdup(plain->path);
-	if (!path)
-		return -ENOMEM;
+	if (now - plain->followed >= v->source.moment_ns) {
+		path = strdup(plain->path);
+		if (!path)
+			return -ENOMEM;
+	}
 	*ret_node = plain->node;
 	*ret_path = path;
 	return 0;
 }
 
 /* Running out of memory means to look for it again. */
-static void remember(struct v1 *v, uint64_t number, const struct v1_node *node, const char *path)
+static void remember(struct v1 *v, uint64_t number, uint64_t now, const struct v1_node *node,
+		     const char *path)
 {
 	size_t size = strlen(path) + 1;
 	struct plain *plain;
@@ -99,6 +106,7 @@ static void remember(struct v1 *v, uint64_t number, const struct v1_node *node, 
 	plain = (struct plain *)lru_find(&v->plain, number);
 	if (plain && !strcmp(plain->path, path)) {
 		plain->node = *node;
+		plain->followed = now;
 		return;
 	}
 	lru_remove(&v->plain, number);
@@ -107,6 +115,7 @@ static void remember(struct v1 *v, uint64_t number, const struct v1_node *node, 
 		return;
 	plain->item.key = number;
 	plain->node = *node;
+	plain->followed = now;
 	memcpy(plain->path, path, size);
 	lru_add(&v->plain, &plain->item);
 }
@@ -244,14 +253,18 @@ static int path_in(struct v1 *v, unsigned slot, uint64_t dir, char **ret_path)
 static int get_plain(struct v1 *v, uint64_t number, struct v1_node *ret_node)
 {
 	unsigned slot = (unsigned)(number >> SLOT_SHIFT);
-	uint64_t dir = number & NUMBER_MASK;
+	uint64_t dir = number & NUMBER_MASK, now = monotonic_ns();
 	cleanup_free char *path = NULL;
 	struct v1_node node;
 	int r;
 
 	if (slot >= V1_ROLES || !v->slots[slot].tree)
 		return -ENODEV;
-	r = recall(v, number, &node, &path);
+	r = recall(v, number, now, &node, &path);
+	if (r == 0 && !path) {
+		*ret_node = node;
+		return 0;
+	}
 	if (r == -ENODEV) {
 		node = root_node();
 		r = path_in(v, slot, dir, &path);
@@ -265,7 +278,7 @@ static int get_plain(struct v1 *v, uint64_t number, struct v1_node *ret_node)
 		forget(v, number);
 		return r;
 	}
-	remember(v, number, &node, path);
+	remember(v, number, now, &node, path);
 	*ret_node = node;
 	return 0;
 }

@@ -58,8 +58,9 @@ static int add_dir(const struct v1_slot *slot, uint64_t dir, struct stat *st)
 	return 0;
 }
 
-/* A mixed cgroup lives as long as all its directories; another in the first that has its path. */
-static int stat_dir(struct v1 *v, const struct v1_node *node, struct stat *ret_stat)
+/* A mixed cgroup lives as long as all its directories; another in the first that has its path. The
+ * others tell only of links. */
+static int stat_dir(struct v1 *v, const struct v1_node *node, bool links, struct stat *ret_stat)
 {
 	struct stat st = { 0 };
 
@@ -69,6 +70,8 @@ static int stat_dir(struct v1 *v, const struct v1_node *node, struct stat *ret_s
 
 		if (node->mixed ? node->dirs[slot] == TREE_ROOT : !node_is_in(v, node, slot))
 			continue;
+		if (!first && !links && !node->mixed)
+			break;
 		r = add_dir(&v->slots[slot], node->dirs[slot], &st);
 		if (r < 0 && (node->mixed || first))
 			return r;
@@ -133,7 +136,7 @@ static int stat_entry(struct v1 *v, struct v1_node *node, const char *name,
 	if (r == 0)
 		r = node_get(v, number, &child);
 	if (r == 0)
-		r = stat_dir(v, &child, ret_stat);
+		r = stat_dir(v, &child, true, ret_stat);
 	return r == -ENODEV ? -ENOENT : r;
 }
 
@@ -145,7 +148,7 @@ static int stat_parent(struct v1 *v, const struct v1_node *node, struct stat *re
 
 	if (r == 0)
 		r = node_get(v, number, &parent);
-	return r < 0 ? r : stat_dir(v, &parent, ret_stat);
+	return r < 0 ? r : stat_dir(v, &parent, false, ret_stat);
 }
 
 static int op_stat(struct tree *t, uint64_t number, const char *name, struct stat *ret_stat)
@@ -162,9 +165,9 @@ static int op_stat(struct tree *t, uint64_t number, const char *name, struct sta
 	if (r < 0)
 		return r;
 	if (self)
-		return row ? stat_file(v, &node, row, ret_stat) : stat_dir(v, &node, ret_stat);
+		return row ? stat_file(v, &node, row, ret_stat) : stat_dir(v, &node, true, ret_stat);
 	if (!strcmp(name, ".."))
-		return row ? stat_dir(v, &node, ret_stat) : stat_parent(v, &node, ret_stat);
+		return row ? stat_dir(v, &node, true, ret_stat) : stat_parent(v, &node, ret_stat);
 	return row ? -ENOTDIR : stat_entry(v, &node, name, ret_stat);
 }
 
@@ -229,7 +232,7 @@ static int op_list(struct tree *t, uint64_t number, struct tree_list *ret_list)
 	int r = number >> DIR_BITS ? -ENOTDIR : node_get(v, number, &node);
 
 	if (r == 0)
-		r = stat_dir(v, &node, &st);
+		r = stat_dir(v, &node, false, &st);
 	if (r == 0 && !node.mixed)
 		r = add_children(v, &node, &list);
 	for (size_t i = 0; r == 0 && i < v1_rows_count; i++) {
@@ -296,14 +299,18 @@ static int op_open(struct tree *t, const struct caller *who, uint64_t number, in
  * then what was read of the process is not true any more (-EAGAIN). */
 static int locate_once(struct v1 *v, pid_t pid, uint64_t *ret_dir)
 {
+	const struct v1_source *source = &v->source;
+	cleanup_buf struct buf places = { 0 };
 	uint64_t dirs[V1_ROLES];
-	int r = 0;
+	int r = source->read_places ? source->read_places(pid, &places) : 0;
 
 	for (int slot = 0; r == 0 && slot < V1_ROLES; slot++) {
 		struct tree *in = v->slots[slot].tree;
 
 		dirs[slot] = TREE_ROOT;
-		if (in)
+		if (in && source->locate)
+			r = source->locate(in, buf_text(&places), &dirs[slot]);
+		else if (in)
 			r = in->ops->locate(in, pid, &dirs[slot]);
 		if (r == -ENOENT && v->slots[slot].whole)
 			return -EAGAIN;
@@ -392,23 +399,25 @@ static int take(struct v1 *v, const struct v1_hierarchy *h)
 	return r;
 }
 
-int v1_new_over(const struct v1_hierarchy *hierarchies, size_t n, struct tree **ret_tree)
+int v1_new_over(const struct v1_source *source, struct tree **ret_tree)
 {
+	const struct v1_hierarchy *hierarchies = source->hierarchies;
 	struct v1 *v = calloc(1, sizeof *v);
 	int r;
 
 	if (!v) {
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < source->n; i++)
 			tree_destroy(hierarchies[i].tree);
 		return -ENOMEM;
 	}
 	v->tree.ops = &v1_ops;
+	v->source = *source;
 	v->machine = true;
 	for (int role = 0; role < V1_ROLES; role++)
 		v->home[role] = NOWHERE;
 	r = v1_nodes_init(v);
 	/* All are taken over, come what may. */
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < source->n; i++) {
 		int failed = take(v, &hierarchies[i]);
 
 		r = r < 0 ? r : failed;

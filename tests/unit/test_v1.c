@@ -33,11 +33,12 @@ static void keep(struct tree *t)
 
 static void make_v1(unsigned v2_trees)
 {
-	struct v1_hierarchy h[TREES];
+	struct v1_source source = { .n = TREES };
 
 	for (int i = 0; i < TREES; i++)
-		h[i] = (struct v1_hierarchy){ &trees[i].tree, roles[i], v2_trees >> i & 1 };
-	ck_assert_int_eq(v1_new_over(h, TREES, &v1), 0);
+		source.hierarchies[i] = (struct v1_hierarchy){ &trees[i].tree, roles[i],
+							       v2_trees >> i & 1 };
+	ck_assert_int_eq(v1_new_over(&source, &v1), 0);
 	view_free(view);
 	ck_assert_int_eq(view_new_over(v1, &host.host, &view), 0);
 }
