@@ -250,6 +250,33 @@ static int path_in(struct v1 *v, unsigned slot, uint64_t dir, char **ret_path)
 	return *ret_path ? 0 : -ENOMEM;
 }
 
+/* Looks for the directory in slot, and for its path everywhere. */
+static int look_up(struct v1 *v, unsigned slot, uint64_t dir, struct v1_node *node, char **ret_path)
+{
+	cleanup_free char *path = NULL;
+	int r = path_in(v, slot, dir, &path);
+
+	*node = root_node();
+	if (r == 0)
+		r = follow(v, path, node);
+	/* Renamed or removed meanwhile. */
+	if (r == 0 && (node->dirs[slot] != dir || node->depths[slot] != node->depth))
+		r = -ENODEV;
+	if (r == 0)
+		*ret_path = steal_ptr(&path);
+	return r;
+}
+
+/* Goes on with what is remembered. -ENODEV if it has to be looked up again: where there is more of
+ * the path now, it may not be the path of this cgroup any more, which v1 can rename. */
+static int go_on(struct v1 *v, const char *path, struct v1_node *node)
+{
+	struct v1_node before = *node;
+	int r = follow(v, path, node);
+
+	return r == 0 && !same_dirs(&before, node->dirs) ? -ENODEV : r;
+}
+
 static int get_plain(struct v1 *v, uint64_t number, struct v1_node *ret_node)
 {
 	unsigned slot = (unsigned)(number >> SLOT_SHIFT);
@@ -265,15 +292,12 @@ static int get_plain(struct v1 *v, uint64_t number, struct v1_node *ret_node)
 		*ret_node = node;
 		return 0;
 	}
-	if (r == -ENODEV) {
-		node = root_node();
-		r = path_in(v, slot, dir, &path);
-	}
 	if (r == 0)
-		r = follow(v, path, &node);
-	/* Another one has the path now, or the path has a new name. */
-	if (r == 0 && (node.dirs[slot] != dir || node.depths[slot] != node.depth))
-		r = -ENODEV;
+		r = go_on(v, path, &node);
+	if (r == -ENODEV) {
+		free(steal_ptr(&path));
+		r = look_up(v, slot, dir, &node, &path);
+	}
 	if (r < 0) {
 		forget(v, number);
 		return r;

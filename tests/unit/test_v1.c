@@ -454,6 +454,31 @@ START_TEST(remade)
 }
 END_TEST
 
+/* v1 can rename a cgroup. Who takes its old path is another. */
+START_TEST(renamed)
+{
+	uint64_t a = dir_in(MEM, "a");
+
+	set(MEM, "a", "memory.limit_in_bytes", "104857600\n");
+	for (int i = 0; i < TREES; i++)
+		place(5, i, "");
+	place(5, MEM, "a");
+	ck_assert_uint_eq(meminfo(at("a"), "MemTotal:"), 102400);
+	strcpy(trees[MEM].nodes[a - 1].name, "z");
+	set(MEM, "a", "memory.limit_in_bytes", "4096\n");
+	set(CPU, "a", "cpu.cfs_quota_us", "100000\n");
+	ck_assert_str_eq(online(a), "0-7\n");
+	ck_assert_uint_eq(meminfo(a, "MemTotal:"), 102400);
+	ck_assert_uint_eq(located(5), a);
+	ck_assert_uint_eq(at("z"), a);
+	ck_assert_str_eq(online(at("a")), "0\n");
+	set(CPU, "z", "cpu.cfs_quota_us", "200000\n");
+	place(5, CPU, "z");
+	ck_assert_uint_eq(located(5), a);
+	ck_assert_str_eq(online(a), "0-1\n");
+}
+END_TEST
+
 /* No path gives both: the container has one of each, and all that is above them counts. */
 START_TEST(paths_that_differ)
 {
@@ -646,7 +671,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		io, swap_is_what_is_more_than_memory, only_read, root, numbers, lists, gone,
-		paths_that_agree, paths_that_end, remade, paths_that_differ,
+		paths_that_agree, paths_that_end, remade, renamed, paths_that_differ,
 		processes_of_paths_that_differ, outside, init_scope, no_hierarchy, views,
 		views_of_nonsense, uncounted, hybrid, forgotten,
 	};
