@@ -174,7 +174,8 @@ static void device_numbers(const char *text, const char *device, uint64_t ret_nu
 int text_io_stat(const char *bytes, const char *ios, struct buf *out)
 {
 	for (const char *line = bytes; line; line = strchr(line, '\n')) {
-		unsigned major, minor, end = 0;
+		unsigned major, minor;
+		int end = 0;
 		uint64_t b[3], n[3];
 		char device[24];
 

@@ -142,7 +142,7 @@ static int stat_entry(struct v1 *v, struct v1_node *node, const char *name,
 
 static int stat_parent(struct v1 *v, const struct v1_node *node, struct stat *ret_stat)
 {
-	struct v1_node parent;
+	struct v1_node parent = { 0 };
 	uint64_t number;
 	int r = node_parent(v, node, &number);
 

@@ -293,6 +293,38 @@ class Paths(V1Case):
         self.assertEqual(64 * 1024, meminfo_total(self.seen(agent, "proc/meminfo")))
 
 
+class Mixed(V1Case):
+    """cpu on v1, memory and cpuset on v2 beside it."""
+    modes = ("mixed",)
+
+    def test_both(self):
+        self.assertIn("; memory cpuset from /sys/fs/cgroup/unified", self.mount.stderr())
+        unified = CGROUPS + "/unified"
+        for path in ("", "ct"):
+            if path:
+                os.mkdir(f"{unified}/{path}")
+                self.addCleanup(remove_cgroup, f"{unified}/{path}")
+            write(f"{unified}/{path}/cgroup.subtree_control", "+memory +cpuset")
+        os.mkdir(unified + "/ct/one")
+        self.make("ct/one", "cpu")
+        agent = self.agent("ct/one", "cpu", pidns=True)
+        write(unified + "/ct/one/cgroup.procs", str(agent.pid))
+        write(unified + "/ct/memory.max", "128M")
+        self.assertEqual(128 * 1024, meminfo_total(self.seen(agent, "proc/meminfo")))
+        ident = os.stat(unified + "/ct/one").st_ino
+        self.assertEqual(128 * 1024, meminfo_total(
+            read(self.mount.path("view", ident, "proc/meminfo"))))
+        self.assertEqual(os.cpu_count(), len(PROCESSOR.findall(self.seen(agent, "proc/cpuinfo"))))
+        write(real("cpu", "ct/one/cpu.cfs_quota_us"), "50000")
+        self.assertEqual("0\n", self.seen(agent, "sys/devices/system/cpu/online"))
+        write(real("cpu", "ct/one/cpu.cfs_quota_us"), "-1")
+        write(unified + "/ct/one/cpuset.cpus", "1")
+        self.assertEqual("0\n", self.seen(agent, "sys/devices/system/cpu/online"))
+        agent.call(agents.burn, 0.3)
+        fields = self.seen(agent, "proc/stat").split("\n")[0].split()
+        self.assertGreaterEqual(int(fields[1]) + int(fields[3]), 25)
+
+
 class Namespaces(V1Case):
     def test_caller(self):
         """A caller in a cgroup namespace of its own."""
