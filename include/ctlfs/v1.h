@@ -6,7 +6,7 @@
  * A cgroup of this tree is a place in each hierarchy. Most have one path that holds everywhere;
  * where a hierarchy does not have it, its nearest ancestor there counts, and the files of that
  * hierarchy are found in the cgroup above that has it. A process whose paths fit no such cgroup is
- * in one of its own, which nobody lists: its cgroup.procs has the processes of its descendants, too.
+ * in one of its own, which nobody lists: its cgroup.procs has those of its descendants, too.
  *
  * Numbers: of a cgroup that the memory hierarchy has, the inode number there; of others, that in
  * the first one that has it, and above 2^36 which one that is.

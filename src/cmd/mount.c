@@ -68,8 +68,8 @@ static int option_list(const struct option_row *row, const char *text, void *opt
 static const struct option_row rows[] = {
 	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .preset = "auto",
 	  .help = "kernel: an existing cgroup v2; emulator: a new tree over real processes; v1: no "
-		  "tree, views of the limits of cgroup v1; auto: the kernel if its cgroup v2 may be "
-		  "written and has cpu, memory and pids, else v1 if that is mounted, else the "
+		  "tree, views of the limits of cgroup v1; auto: the kernel if its cgroup v2 may "
+		  "be written and has cpu, memory and pids, else v1 if that is mounted, else the "
 		  "emulator" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END,
 	  .help = "kernel backend: show the tree below this cgroup (its path below the mount of "

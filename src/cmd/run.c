@@ -58,8 +58,8 @@ static const struct option_row rows[] = {
 	  .expected = "an interface file and a value such as memory.high=200M",
 	  .help = "write VALUE to the interface file FILE of the container's cgroup; may be "
 		  "repeated" },
-	{ "backend", 0, "KIND", option_backend, FIELD(backend), .expected = "kernel, emulator or auto",
-	  .preset = "auto",
+	{ "backend", 0, "KIND", option_backend, FIELD(backend),
+	  .expected = "kernel, emulator or auto", .preset = "auto",
 	  .help = "kernel: limits are enforced by a real cgroup v2; emulator: ctlfs keeps them as "
 		  "far as signals can; auto: the kernel where it can be had" },
 	{ "emulate", 0, "VERSION", option_emulate, FIELD(emulator.version),

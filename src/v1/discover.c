@@ -122,7 +122,8 @@ static int add_mount(void *data, const struct mountinfo *mount)
 	return c.point && c.device ? 0 : -ENOMEM;
 }
 
-/* v1 before v2, since cpuacct is of v1 alone where it is mounted; then the shortest root, then the oldest. */
+/* v1 before v2, since cpuacct is of v1 alone where it is mounted; then the shortest root, then the
+ * oldest. */
 static int by_worth(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;

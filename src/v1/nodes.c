@@ -4,7 +4,8 @@
  *
  * A path is followed in every hierarchy as far as it leads. What was found is remembered, bounded,
  * and followed further when some time has passed, since a runtime makes the directories of a
- * container one after the other; directories that are gone are noticed by who needs them and asks for a fresh node.
+ * container one after the other; directories that are gone are noticed by who needs them and asks
+ * for a fresh node.
  *
  * A process whose directories no single path gives is in a mixed cgroup, whose number is made of
  * them: the same after a restart, but for the rare ones that share it.

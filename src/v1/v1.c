@@ -165,7 +165,8 @@ static int op_stat(struct tree *t, uint64_t number, const char *name, struct sta
 	if (r < 0)
 		return r;
 	if (self)
-		return row ? stat_file(v, &node, row, ret_stat) : stat_dir(v, &node, true, ret_stat);
+		return row ? stat_file(v, &node, row, ret_stat) :
+			     stat_dir(v, &node, true, ret_stat);
 	if (!strcmp(name, ".."))
 		return row ? stat_dir(v, &node, true, ret_stat) : stat_parent(v, &node, ret_stat);
 	return row ? -ENOTDIR : stat_entry(v, &node, name, ret_stat);
