@@ -7,7 +7,7 @@ import re
 import agents
 from agents import Agent, checked, libc
 from harness import (CTLFS, DEADLINE, Case, Mount, keyed, outcome, read, remove_cgroup, run_ctlfs,
-                     run_program, tool, write)
+                     run_program, tool, wait_for, write)
 
 CGROUPS = "/sys/fs/cgroup"
 DIRS = {"memory": "memory", "cpu": "cpu,cpuacct", "cpuacct": "cpu,cpuacct", "cpuset": "cpuset",
@@ -192,11 +192,12 @@ class Views(V1Case):
         self.assertLess(after, sum(map(int, machine[1:4])))
 
     def test_processes(self):
-        agent = self.container("ct/tasks")
+        agent = self.container("ct/many")
         self.assertRegex(self.seen(agent, "proc/loadavg"), r" \d+/[23] \d+\n$")
         agent.call(agents.spawn, "fork")
-        ident = os.stat(real("memory", "ct/tasks")).st_ino
-        self.assertRegex(read(self.mount.path("view", ident, "proc/loadavg")), r" \d+/[34] \d+\n$")
+        ident = os.stat(real("memory", "ct/many")).st_ino
+        path = self.mount.path("view", ident, "proc/loadavg")
+        wait_for(lambda: re.search(r" \d+/[34] \d+\n$", read(path)), "one more is counted")
 
     def test_programs(self):
         tool("free")
@@ -276,6 +277,7 @@ class Paths(V1Case):
         """A systemd in the container has its own cgroup in its named hierarchy only."""
         agent = self.container("ct/systemd")
         self.make("ct/systemd/init.scope", "systemd")
+        self.addCleanup(agent.end)
         self.move(agent, "ct/systemd/init.scope", "systemd")
         write(real("memory", "ct/systemd/memory.limit_in_bytes"), str(64 * MEBI))
         self.assertEqual(64 * 1024, meminfo_total(self.seen(agent, "proc/meminfo")))
@@ -361,4 +363,4 @@ class Namespaces(V1Case):
                            "/tmp/inside/sys/devices/system/cpu/online; umount /tmp/inside")
         self.assertEqual(2, done.out.count(f"MemTotal:         {300 * 1024} kB"), done)
         self.assertTrue(done.out.endswith("\n0\n"), done)
-        self.assertIn("; no pids: it is not mounted", done.err)
+        self.assertIn("; no pids: ", done.err)
