@@ -17,7 +17,8 @@ struct server;
 struct server_config {
 	struct tree *tree; /* borrowed */
 	struct view *view; /* borrowed */
-	const char *backend; /* "kernel" or "emulator", for ctl/stats */
+	const char *backend; /* "kernel", "emulator" or "v1", for ctl/stats */
+	bool views_only; /* the tree, which then has no inject, is not shown */
 	unsigned threads; /* 0: by the number of CPUs */
 	unsigned spin_usec; /* spin after a reply, 0: never */
 	bool debug; /* libfuse's own protocol log on stderr */

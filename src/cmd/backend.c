@@ -16,6 +16,7 @@
 #include "ctlfs/kernel.h"
 #include "ctlfs/server.h"
 #include "ctlfs/tasks.h"
+#include "ctlfs/v1.h"
 #include "ctlfs/view.h"
 #include "ctlfs/why.h"
 
@@ -23,7 +24,7 @@ int option_backend(const struct option_row *row, const char *text, void *field)
 {
 	static const char *const names[] = {
 		[BACKEND_AUTO] = "auto", [BACKEND_KERNEL] = "kernel",
-		[BACKEND_EMULATOR] = "emulator",
+		[BACKEND_EMULATOR] = "emulator", [BACKEND_V1] = "v1",
 	};
 
 	(void)row;
@@ -86,6 +87,16 @@ int backend_open_kernel(struct backend *b, const char *dir)
 	return r < 0 ? r : open_view(b);
 }
 
+int backend_open_v1(struct backend *b, struct buf *told)
+{
+	int r;
+
+	*b = (struct backend){ .name = "v1", .views_only = true };
+	allow_descriptors();
+	r = v1_new(told, &b->tree);
+	return r < 0 ? r : open_view(b);
+}
+
 int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread)
 {
 	cleanup_buf struct buf devices = { 0 };
@@ -118,6 +129,7 @@ void backend_describe(const struct backend *b, struct server_config *config)
 	config->tree = b->tree;
 	config->view = b->view;
 	config->backend = b->name;
+	config->views_only = b->views_only;
 	if (b->tasks) {
 		config->inject = emul_inject;
 		config->inject_show = emul_inject_show;

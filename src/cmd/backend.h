@@ -13,10 +13,10 @@
 struct tasks;
 struct view;
 
-enum backend_kind { BACKEND_AUTO, BACKEND_KERNEL, BACKEND_EMULATOR };
+enum backend_kind { BACKEND_AUTO, BACKEND_KERNEL, BACKEND_EMULATOR, BACKEND_V1 };
 
 option_parse option_backend; /* enum backend_kind */
-#define BACKEND_EXPECTED "kernel, emulator or auto"
+#define BACKEND_EXPECTED "kernel, emulator, v1 or auto"
 
 /* What of the emulator can be chosen. */
 struct emulator_options {
@@ -31,14 +31,17 @@ option_parse option_emulate; /* enum emul_version */
 #define BACKEND_CONTROLLERS "cpu memory pids"
 
 struct backend {
-	const char *name; /* "kernel" or "emulator" */
+	const char *name; /* "kernel", "emulator" or "v1" */
+	bool views_only; /* the tree is for the views alone */
 	struct tree *tree;
 	struct view *view;
 	struct tasks *tasks; /* the emulator's */
 };
 
-/* Both start threads: not before the last fork. On failure the reason is noted and nothing open. */
+/* They start threads: not before the last fork. On failure the reason is noted and nothing open. */
 int backend_open_kernel(struct backend *b, const char *dir);
+/* Appends to told what is read from where. */
+int backend_open_v1(struct backend *b, struct buf *told);
 /* For the one who calls. spread: its members stay on as many CPUs as cpu.max pays for. */
 int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread);
 void backend_close(struct backend *b);

@@ -16,6 +16,7 @@
 #include "ctlfs/export.h"
 #include "ctlfs/log.h"
 #include "ctlfs/server.h"
+#include "ctlfs/v1.h"
 #include "ctlfs/why.h"
 #include "mount.h"
 #include "mounts.h"
@@ -70,8 +71,10 @@ static int option_list(const struct option_row *row, const char *text, void *opt
 
 static const struct option_row rows[] = {
 	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .preset = "auto",
-	  .help = "kernel: an existing cgroup v2; emulator: a new tree over real processes; auto: "
-		  "the kernel if its cgroup v2 may be written and has cpu, memory and pids" },
+	  .help = "kernel: an existing cgroup v2; emulator: a new tree over real processes; v1: no "
+		  "tree, views of the limits of cgroup v1; auto: the kernel if its cgroup v2 may "
+		  "be written and has cpu, memory and pids, else v1 if that is mounted, else the "
+		  "emulator" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END,
 	  .help = "kernel backend: show the tree below this cgroup (its path below the mount of "
 		  "cgroup2, or an absolute directory) instead of the whole" },
@@ -109,21 +112,27 @@ void mount_options_free(struct mount_options *o)
 	scenario_free(&o->scenario);
 }
 
-/* What to serve at path; dir is the kernel's cgroup, or NULL for the emulator. */
+/* What to serve at path; dir is the kernel's cgroup. */
 struct plan {
 	const struct mount_options *o;
+	enum backend_kind kind; /* not auto */
 	const char *path, *dir;
 	const char *from; /* a snapshot to import, or NULL */
 	struct audit *audit; /* or NULL */
 	int ready; /* a byte written here tells that requests are served; or -1 */
 };
 
-/* 0 with the kernel's directory in dir, or empty for the emulator; -errno with the reason noted. */
-static int choose(const struct mount_options *o, struct buf *dir)
+/* 0 with the kind, and the kernel's directory in dir; -errno with the reason noted. */
+static int choose(const struct mount_options *o, enum backend_kind *ret_kind, struct buf *dir)
 {
+	char why[256];
 	int r;
 
+	*ret_kind = BACKEND_EMULATOR;
 	if (o->backend == BACKEND_EMULATOR || o->import || o->scenario.path)
+		return 0;
+	*ret_kind = o->backend == BACKEND_V1 ? BACKEND_V1 : BACKEND_KERNEL;
+	if (o->backend == BACKEND_V1)
 		return 0;
 	r = backend_directory(o->root, dir);
 	if (o->backend == BACKEND_KERNEL || o->root)
@@ -134,8 +143,13 @@ static int choose(const struct mount_options *o, struct buf *dir)
 		log_error("mount: backend kernel, %s", buf_text(dir));
 		return 0;
 	}
-	log_error("mount: backend emulator: %s", why_take());
 	buf_reset(dir);
+	snprintf(why, sizeof why, "%s", why_take());
+	*ret_kind = v1_usable() == 0 ? BACKEND_V1 : BACKEND_EMULATOR;
+	if (*ret_kind == BACKEND_V1)
+		log_error("mount: backend v1: %s", why);
+	else
+		log_error("mount: backend emulator: %s; %s", why, why_take());
 	return 0;
 }
 
@@ -243,18 +257,46 @@ static int begin(const struct plan *plan, const struct backend *b)
 	return r;
 }
 
+static int open_v1(struct backend *b)
+{
+	cleanup_buf struct buf told = { 0 };
+	int r = backend_open_v1(b, &told);
+
+	if (r == 0)
+		log_error("mount: this host's limits are on cgroup v1: there is no tree, views are "
+			  "served: %s", buf_text(&told));
+	return r;
+}
+
+/* What could not be opened has been told. */
+static int open_backend(const struct plan *plan, struct backend *b)
+{
+	int r;
+
+	switch (plan->kind) {
+	case BACKEND_KERNEL:
+		r = backend_open_kernel(b, plan->dir);
+		break;
+	case BACKEND_V1:
+		r = open_v1(b);
+		break;
+	default:
+		r = backend_open_emulator(b, &plan->o->emulator, false);
+	}
+	if (r < 0)
+		complain(plan->dir ? plan->dir : plan->kind == BACKEND_V1 ? "v1" : "emulator", r);
+	return r;
+}
+
 static int serve_tree(const struct plan *plan)
 {
 	struct mount_config config = { plan->path, plan->o->allow_other, plan->o->read_only };
 	struct backend b;
 	int fd, status, r;
 
-	if (plan->dir)
-		r = backend_open_kernel(&b, plan->dir);
-	else
-		r = backend_open_emulator(&b, &plan->o->emulator, false);
+	r = open_backend(plan, &b);
 	if (r < 0)
-		return complain(plan->dir ? plan->dir : "emulator", r);
+		return STATUS_FAILED;
 	r = begin(plan, &b);
 	if (r < 0) {
 		backend_close(&b);
@@ -335,6 +377,25 @@ static int serve_as_daemon(struct plan *plan)
 	return serve(plan);
 }
 
+static int check_options(const struct mount_options *o)
+{
+	bool real = o->backend == BACKEND_KERNEL || o->backend == BACKEND_V1;
+
+	if (o->root && o->backend == BACKEND_EMULATOR)
+		log_error("mount: --root: the emulator starts with an empty tree: expected "
+			  "--backend kernel");
+	else if (o->root && o->backend == BACKEND_V1)
+		log_error("mount: --root: expected --backend kernel");
+	else if (o->import && real)
+		log_error("mount: --import: expected --backend emulator");
+	else if (o->scenario.path && (o->root || real))
+		log_error("mount: --scenario: the kernel does not play one: expected --backend "
+			  "emulator");
+	else
+		return OPTIONS_GO_ON;
+	return STATUS_USAGE;
+}
+
 int cmd_mount(int argc, char **argv)
 {
 	__attribute__((cleanup(mount_options_free))) struct mount_options o = {
@@ -348,27 +409,16 @@ int cmd_mount(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
-	if (o.root && o.backend == BACKEND_EMULATOR) {
-		log_error("mount: --root: the emulator starts with an empty tree: expected "
-			  "--backend kernel");
-		return STATUS_USAGE;
-	}
-	if (o.import && o.backend == BACKEND_KERNEL) {
-		log_error("mount: --import: expected --backend emulator");
-		return STATUS_USAGE;
-	}
-	if (o.scenario.path && (o.root || o.backend == BACKEND_KERNEL)) {
-		log_error("mount: --scenario: the kernel does not play one: expected --backend "
-			  "emulator");
-		return STATUS_USAGE;
-	}
+	status = check_options(&o);
+	if (status != OPTIONS_GO_ON)
+		return status;
 	plan.path = path = realpath(operands.v[0], NULL);
 	if (!path)
 		return complain(operands.v[0], -errno);
 	plan.from = from = o.import ? realpath(o.import, NULL) : NULL;
 	if (o.import && !from)
 		return complain(o.import, -errno);
-	r = choose(&o, &dir);
+	r = choose(&o, &plan.kind, &dir);
 	if (r < 0)
 		return complain(o.root ? o.root : "backend kernel", r);
 	plan.dir = dir.len ? buf_text(&dir) : NULL;

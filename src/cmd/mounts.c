@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reads mountinfo and finds ctlfs in it (proc_pid_mountinfo(5)). */
+/* Finds ctlfs in mountinfo. */
 #include "mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/mountinfo.h"
 #include "ctlfs/why.h"
 
 #define MOUNTINFO_MAX (256u << 20)
-
-enum { FIELD_DEVICE = 2, FIELD_ROOT = 3, FIELD_PATH = 4, FIELDS_FIXED = 6 };
 
 void mounts_free(struct ctlfs_mounts *m)
 {
@@ -23,28 +21,6 @@ void mounts_free(struct ctlfs_mounts *m)
 		free(m->v[i].path);
 	free(m->v);
 	*m = (struct ctlfs_mounts){ 0 };
-}
-
-static bool is_octal(const char *p)
-{
-	return p[0] >= '0' && p[0] <= '3' && p[1] >= '0' && p[1] <= '7' && p[2] >= '0' &&
-	       p[2] <= '7';
-}
-
-/* Blanks and backslashes in a path are written as \ooo. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *p = text; *p; p++) {
-		if (p[0] == '\\' && is_octal(p + 1)) {
-			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-			p += 3;
-		} else {
-			*to++ = *p;
-		}
-	}
-	*to = '\0';
 }
 
 static void forget(struct ctlfs_mounts *m, const char *path)
@@ -77,25 +53,14 @@ static int add(struct ctlfs_mounts *m, const char *path, const char *device)
 
 static int parse_line(struct ctlfs_mounts *m, char *line)
 {
-	char *field[FIELDS_FIXED];
-	char *word, *type;
+	struct mountinfo mount;
 
-	for (int i = 0; i < FIELDS_FIXED; i++) {
-		field[i] = strsep(&line, " ");
-		if (!field[i])
-			return 0;
-	}
-	do { /* optional fields end with "-" */
-		word = strsep(&line, " ");
-	} while (word && strcmp(word, "-") != 0);
-	type = strsep(&line, " ");
-	if (!type)
+	if (!mountinfo_parse(line, &mount))
 		return 0;
-	unescape(field[FIELD_PATH]);
-	forget(m, field[FIELD_PATH]);
-	if (strcmp(type, "fuse.ctlfs") != 0 || strcmp(field[FIELD_ROOT], "/") != 0)
+	forget(m, mount.point);
+	if (strcmp(mount.type, "fuse.ctlfs") != 0 || strcmp(mount.root, "/") != 0)
 		return 0;
-	return add(m, field[FIELD_PATH], field[FIELD_DEVICE]);
+	return add(m, mount.point, mount.device);
 }
 
 int mounts_parse(char *text, struct ctlfs_mounts *ret_mounts)

@@ -58,8 +58,8 @@ static const struct option_row rows[] = {
 	  .expected = "an interface file and a value such as memory.high=200M",
 	  .help = "write VALUE to the interface file FILE of the container's cgroup; may be "
 		  "repeated" },
-	{ "backend", 0, "KIND", option_backend, FIELD(backend), .expected = BACKEND_EXPECTED,
-	  .preset = "auto",
+	{ "backend", 0, "KIND", option_backend, FIELD(backend),
+	  .expected = "kernel, emulator or auto", .preset = "auto",
 	  .help = "kernel: limits are enforced by a real cgroup v2; emulator: ctlfs keeps them as "
 		  "far as signals can; auto: the kernel where it can be had" },
 	{ "emulate", 0, "VERSION", option_emulate, FIELD(emulator.version),
@@ -266,6 +266,11 @@ int cmd_run(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
+	if (o.backend == BACKEND_V1) {
+		log_error("run: --backend v1: it has no tree to make a cgroup in: expected kernel, "
+			  "emulator or auto");
+		return STATUS_RUN_FAILED;
+	}
 	if (o.scenario.path && o.backend == BACKEND_KERNEL) {
 		log_error("run: --scenario: the kernel does not play one: expected --backend "
 			  "emulator");

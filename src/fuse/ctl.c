@@ -38,6 +38,8 @@ static int show_stats(struct server *s, const struct caller *reader, struct buf 
 
 	(void)reader;
 	buf_addf(out, "backend %s\n", s->config.backend);
+	if (s->config.views_only)
+		buf_adds(out, "tree absent\n");
 	buf_addf(out, "uptime_usec %llu\n",
 		 (unsigned long long)(monotonic_ns() - s->started_ns) / 1000);
 	buf_addf(out, "threads %u\n", s->n_workers);
@@ -87,13 +89,14 @@ static const struct {
 	{ "stats", show_stats },
 	{ "errors", .log = CTL_LOG_TEXT },
 	{ "errors.json", .log = CTL_LOG_JSON },
+	/* The last ones: not every tree has them. */
 	{ "cgroup", show_cgroup },
-	{ "inject", show_inject, write_inject }, /* the last one: not every tree has it */
+	{ "inject", show_inject, write_inject },
 };
 
 const char *ctl_name(const struct server *s, size_t row)
 {
-	size_t n = ARRAY_SIZE(ctl_rows) - !s->config.inject;
+	size_t n = ARRAY_SIZE(ctl_rows) - !s->config.inject - s->config.views_only;
 
 	return row < n ? ctl_rows[row].name : NULL;
 }

@@ -48,7 +48,7 @@ static int add_view(fuse_req_t req, uint64_t dir, struct tree_list *list)
 
 	if (container == NODE_CALLER)
 		r = view_container(s->config.view, caller_of(req).pid, &whose);
-	else if (node_slot(dir) == VIEW_TOP)
+	else if (node_slot(dir) == VIEW_TOP && !s->config.views_only)
 		r = tree_list_add(list, "cgroup", node_make(NODE_LINK, container), false);
 	for (size_t n = 0; r == 0; n++) {
 		r = view_list(s->config.view, whose, node_slot(dir), n, &e);
@@ -85,7 +85,8 @@ static int add_top(fuse_req_t req, uint64_t dir, struct tree_list *list)
 			r = tree_list_add(list, ctl_name(s, row), TOP_CTL_FILE + row, false);
 		return r;
 	}
-	r = tree_list_add(list, "cgroup", node_make(NODE_TREE, TREE_ROOT), true);
+	if (!s->config.views_only)
+		r = tree_list_add(list, "cgroup", node_make(NODE_TREE, TREE_ROOT), true);
 	if (r == 0)
 		r = tree_list_add(list, "view", TOP_VIEW, true);
 	if (r == 0)

@@ -144,7 +144,8 @@ static int find_view(fuse_req_t req, uint64_t dir, const char *name, struct fuse
 	struct view_entry entry;
 	int r = 0;
 
-	if (container != NODE_CALLER && node_slot(dir) == VIEW_TOP && !strcmp(name, "cgroup")) {
+	if (container != NODE_CALLER && node_slot(dir) == VIEW_TOP && !strcmp(name, "cgroup") &&
+	    !s->config.views_only) {
 		e->ino = node_make(NODE_LINK, container);
 		e->entry_timeout = A_SECOND;
 		return 0;
@@ -165,7 +166,7 @@ static int find_view(fuse_req_t req, uint64_t dir, const char *name, struct fuse
 static int find_in_root(fuse_req_t req, const char *name, struct fuse_entry_param *e)
 {
 	e->entry_timeout = FOREVER;
-	if (!strcmp(name, "cgroup")) {
+	if (!strcmp(name, "cgroup") && !server_of(req)->config.views_only) {
 		e->ino = node_make(NODE_TREE, TREE_ROOT);
 		return 0;
 	}

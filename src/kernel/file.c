@@ -312,6 +312,9 @@ static int open_into(struct kernel *k, const struct caller *who, int flags, stru
 		return -EISDIR;
 	f->dir = place.dir;
 	f->pids = holds_pids(place.name);
+	/* An open list of pids of v1 goes on telling what it told a second ago. */
+	if (k->controller && f->pids)
+		shared = false;
 	if (shared)
 		f->kept = kept_find(k, f->file.node);
 	if (!f->kept)

@@ -17,7 +17,7 @@
 
 #include "ctlfs/buf.h"
 #include "ctlfs/tree.h"
-#include "lru.h"
+#include "ctlfs/lru.h"
 
 #define OPENED_BUCKETS 256
 
@@ -33,6 +33,8 @@ struct kernel {
 	uint64_t mount; /* the mount that root is on, 0 if the kernel does not say */
 	bool handles; /* nodes can be found by number (open_by_handle_at) */
 	bool privileged; /* deputy_privileged() */
+	char *controller; /* of a hierarchy of cgroup v1 (kernel.h); NULL: cgroup v2 */
+	unsigned share; /* of what may be kept, this tree takes one in so many */
 	char *base; /* the root's path in /proc/PID/cgroup, "" for "/"; NULL if it is not known */
 	pthread_mutex_t nodes_lock;
 	struct lru nodes; /* struct node: where nodes are that were seen */

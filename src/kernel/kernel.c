@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -279,6 +280,7 @@ static void kernel_destroy(struct tree *t)
 	if (k->root >= 0)
 		close(k->root);
 	free(k->base);
+	free(k->controller);
 	free(k);
 }
 
@@ -310,8 +312,10 @@ static int open_root(struct kernel *k, const char *path)
 		return refuse(errno, "%s: %s", path, strerrordesc_np(errno));
 	if (fstatfs(k->root, &fs) < 0)
 		return -errno;
-	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+	if (!k->controller && fs.f_type != CGROUP2_SUPER_MAGIC)
 		return refuse(EMEDIUMTYPE, "%s is not on a cgroup2 file system", path);
+	if (k->controller && fs.f_type != CGROUP_SUPER_MAGIC)
+		return refuse(EMEDIUMTYPE, "%s is not on cgroup v1", path);
 	if (statx(k->root, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &x) < 0)
 		return -errno;
 	k->root_ino = x.stx_ino;
@@ -320,18 +324,17 @@ static int open_root(struct kernel *k, const char *path)
 	return 0;
 }
 
-int kernel_new(const char *path, struct tree **ret_tree)
+/* Each step leaves what kernel_destroy() can take apart, also when it fails. */
+static int open_all(struct kernel *k, const char *path, const char *controller)
 {
-	struct kernel *k = calloc(1, sizeof *k);
 	int r;
 
-	if (!k)
-		return -ENOMEM;
-	k->tree.ops = &kernel_ops;
-	k->root = -1;
+	if (controller) {
+		k->controller = strdup(controller);
+		if (!k->controller)
+			return -ENOMEM;
+	}
 	k->privileged = deputy_privileged();
-	pthread_mutex_init(&k->opened_lock, NULL);
-	/* Each of these leaves what kernel_destroy() can take apart, also when it fails. */
 	r = nodes_init(k);
 	if (r == 0)
 		r = kept_init(k);
@@ -341,13 +344,64 @@ int kernel_new(const char *path, struct tree **ret_tree)
 		r = polling_new(k, &k->polling);
 	if (r == 0)
 		r = open_root(k, path);
-	if (r == 0)
-		r = locate_init(k);
+	return r < 0 ? r : locate_init(k);
+}
+
+static int open_tree(const char *path, const char *controller, unsigned share,
+		     struct kernel **ret_kernel)
+{
+	struct kernel *k = calloc(1, sizeof *k);
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	k->tree.ops = &kernel_ops;
+	k->root = -1;
+	pthread_mutex_init(&k->opened_lock, NULL);
+	k->share = share;
+	r = open_all(k, path, controller);
 	if (r < 0) {
 		kernel_destroy(&k->tree);
 		return r;
 	}
 	nodes_probe(k);
-	*ret_tree = &k->tree;
+	*ret_kernel = k;
 	return 0;
+}
+
+int kernel_new(const char *path, struct tree **ret_tree)
+{
+	struct kernel *k;
+	int r = open_tree(path, NULL, 1, &k);
+
+	if (r == 0)
+		*ret_tree = &k->tree;
+	return r;
+}
+
+static bool is_device(const struct kernel *k, const char *device)
+{
+	char ours[32];
+
+	snprintf(ours, sizeof ours, "%u:%u", major(k->dev), minor(k->dev));
+	return strcmp(ours, device) == 0;
+}
+
+int kernel_hierarchy_new(const struct kernel_hierarchy *h, struct tree **ret_tree)
+{
+	struct kernel *k;
+	int r = open_tree(h->path, h->controller, h->share, &k);
+
+	if (r < 0)
+		return r;
+	if (!is_device(k, h->device))
+		r = refuse(EMEDIUMTYPE, "%s is hidden by another mount", h->path);
+	else if (!k->base || !strncmp(k->base, "/..", 3))
+		r = refuse(EXDEV, "%s was mounted from outside of this cgroup namespace, so that "
+				  "nobody's place in it is known", h->path);
+	if (r < 0)
+		kernel_destroy(&k->tree);
+	else
+		*ret_tree = &k->tree;
+	return r;
 }

@@ -11,82 +11,36 @@
 
 #include "ctlfs/cleanup.h"
 #include "ctlfs/kernel.h"
+#include "ctlfs/mountinfo.h"
 #include "ctlfs/why.h"
 #include "internal.h"
 
-#define MOUNTINFO_MAX (64u << 20)
 #define TYPICAL_MOUNT "/sys/fs/cgroup"
 
-/* One line of /proc/self/mountinfo; texts are unescaped. */
-struct mount {
-	int id;
-	char *root;
-	char *point;
-	char *type;
-};
-
-/* Undoes octal escapes ("\040") in place. */
-static void unescape(char *text)
+/* The first one, or the one at the usual place. */
+static int find_mountpoint(void *data, const struct mountinfo *mount)
 {
-	char *to = text;
+	struct buf *out = data;
 
-	for (const char *p = text; *p; to++) {
-		unsigned code;
-
-		if (*p == '\\' && sscanf(p + 1, "%3o", &code) == 1) {
-			*to = (char)code;
-			p += 4;
-		} else {
-			*to = *p++;
-		}
+	if (strcmp(mount->type, "cgroup2") != 0)
+		return 0;
+	if (!out->len || !strcmp(mount->point, TYPICAL_MOUNT)) {
+		buf_reset(out);
+		buf_adds(out, mount->point);
 	}
-	*to = '\0';
-}
-
-/* ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAGS]... - TYPE SOURCE OPTIONS */
-static bool parse_mount(char *line, struct mount *ret_mount)
-{
-	char *rest = strstr(line, " - ");
-	char *field[5];
-
-	if (!rest)
-		return false;
-	*rest = '\0';
-	rest += 3;
-	for (size_t i = 0; i < ARRAY_SIZE(field); i++) {
-		field[i] = strsep(&line, " ");
-		if (!field[i])
-			return false;
-	}
-	unescape(field[3]);
-	unescape(field[4]);
-	*ret_mount = (struct mount){ .id = atoi(field[0]),
-				     .root = field[3],
-				     .point = field[4],
-				     .type = strsep(&rest, " ") };
-	return true;
+	return buf_error(out);
 }
 
 int kernel_mountpoint(struct buf *out)
 {
-	cleanup_buf struct buf text = { 0 };
-	const char *best = NULL;
-	struct mount mount;
-	char *line, *rest;
-	int r = buf_readat(&text, AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX);
+	cleanup_buf struct buf found = { 0 };
+	int r = mountinfo_each(find_mountpoint, &found);
 
 	if (r < 0)
 		return r;
-	rest = text.data;
-	while ((line = strsep(&rest, "\n"))) {
-		if (!parse_mount(line, &mount) || strcmp(mount.type, "cgroup2"))
-			continue;
-		if (!best || !strcmp(mount.point, TYPICAL_MOUNT))
-			best = mount.point;
-	}
-	if (!best)
+	if (!found.len)
 		return refuse(ENOENT, "no cgroup2 file system is mounted");
-	buf_adds(out, best);
+	buf_add(out, found.data, found.len);
 	return buf_error(out);
 }
 
@@ -120,7 +74,7 @@ static const char *below(const char *path, const char *dir)
 }
 
 /* k->base from the mount that is at mount.point and the root's path below it. */
-static int set_base(struct kernel *k, const struct mount *mount)
+static int set_base(struct kernel *k, const struct mountinfo *mount)
 {
 	char path[PATH_MAX], link[64];
 	const char *rest;
@@ -141,34 +95,58 @@ static int set_base(struct kernel *k, const struct mount *mount)
 	return 0;
 }
 
-int locate_init(struct kernel *k)
-{
-	cleanup_buf struct buf text = { 0 };
-	struct mount mount;
-	char *line, *rest;
+struct base_search {
+	struct kernel *kernel;
 	int id;
-	int r = mount_id(k->root, &id);
+};
 
-	if (r == 0)
-		r = buf_readat(&text, AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX);
-	if (r < 0)
-		return r;
-	rest = text.data;
-	while ((line = strsep(&rest, "\n"))) {
-		if (parse_mount(line, &mount) && mount.id == id)
-			return set_base(k, &mount);
-	}
-	return 0;
+static int find_base(void *data, const struct mountinfo *mount)
+{
+	const struct base_search *search = data;
+
+	return mount->id == search->id ? set_base(search->kernel, mount) : 0;
 }
 
-/* The path in the line of cgroup v2, which alone has no controllers and number 0. */
-static char *v2_path(char *text)
+int locate_init(struct kernel *k)
+{
+	struct base_search search = { .kernel = k };
+	int r = mount_id(k->root, &search.id);
+
+	return r < 0 ? r : mountinfo_each(find_base, &search);
+}
+
+/* Is word one of those in list[len], which have commas between them? */
+static bool lists(const char *list, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t at = 0; at < len; at++) {
+		size_t end = at;
+
+		while (end < len && list[end] != ',')
+			end++;
+		if (end - at == n && !memcmp(list + at, word, n))
+			return true;
+		at = end;
+	}
+	return false;
+}
+
+/* The path in the line "NUMBER:CONTROLLERS:PATH" of k's hierarchy. That of cgroup v2 alone has no
+ * controllers and number 0. */
+static char *own_path(const struct kernel *k, char *text)
 {
 	char *line;
 
 	while ((line = strsep(&text, "\n"))) {
-		if (!strncmp(line, "0::", 3))
+		char *list = strchr(line, ':');
+		char *path = list ? strchr(list + 1, ':') : NULL;
+
+		if (!k->controller && !strncmp(line, "0::", 3))
 			return line + 3;
+		if (k->controller && path &&
+		    lists(list + 1, (size_t)(path - list - 1), k->controller))
+			return path + 1;
 	}
 	return NULL;
 }
@@ -192,21 +170,13 @@ static int dir_at(struct kernel *k, const char *path, uint64_t *ret_dir)
 	return r;
 }
 
-int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
+/* text is cut up. */
+static int locate_in(struct kernel *k, char *text, uint64_t *ret_dir)
 {
-	struct kernel *k = kernel_of(t);
-	cleanup_buf struct buf text = { 0 };
-	const char *full, *path;
-	char name[64];
+	const char *full = own_path(k, text);
+	const char *path;
 	int r;
 
-	if (pid <= 0)
-		return -ESRCH;
-	snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
-	r = buf_readat(&text, AT_FDCWD, name, 1u << 20);
-	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	full = v2_path(text.data);
 	if (!full || !k->base)
 		return -ENOENT;
 	path = below(full, *k->base ? k->base : "/");
@@ -215,4 +185,31 @@ int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
 		return -ENOENT;
 	r = dir_at(k, path, ret_dir);
 	return r == -ENODEV || r == -ENOTDIR ? -ENOENT : r;
+}
+
+int kernel_hierarchy_locate(struct tree *t, const char *text, uint64_t *ret_dir)
+{
+	cleanup_free char *copy = strdup(text);
+
+	return copy ? locate_in(kernel_of(t), copy, ret_dir) : -ENOMEM;
+}
+
+int kernel_read_places(pid_t pid, struct buf *text)
+{
+	char name[64];
+	int r;
+
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
+	r = buf_readat(text, AT_FDCWD, name, 1u << 20);
+	return r == -ENOENT ? -ESRCH : r;
+}
+
+int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
+{
+	cleanup_buf struct buf text = { 0 };
+	int r = kernel_read_places(pid, &text);
+
+	return r < 0 ? r : locate_in(kernel_of(t), text.data, ret_dir);
 }

@@ -39,7 +39,7 @@ int nodes_init(struct kernel *k)
 {
 	k->nodes.drop = drop_node;
 	pthread_mutex_init(&k->nodes_lock, NULL);
-	return lru_init(&k->nodes, NODES_MAX);
+	return lru_init(&k->nodes, NODES_MAX / k->share);
 }
 
 void nodes_free(struct kernel *k)

@@ -270,8 +270,14 @@ int limits_usage(struct lineage *l, struct cputime *ret_used)
 		{ "system_usec", &used.system },
 		{ "nice_usec", &used.nice }, /* since 6.12; a part of user_usec */
 	};
-	int r = l->n ? read_at(l, 0, "cpu.stat", &text) : -ENOENT;
+	size_t level;
+	int r = l->n ? read_nearest(l, "cpu.stat", &text, &level) : -ENOENT;
 
+	/* On cgroup v2 every cgroup has it. On v1 the container may be in none that counts. */
+	if (r == -ENOENT && l->n) {
+		*ret_used = used;
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	keyed_read(buf_text(&text), keys, ARRAY_SIZE(keys));

@@ -25,7 +25,7 @@ int limits_memory(struct lineage *l, struct memory *memory);
 int limits_swap(struct lineage *l, struct swap *swap);
 /* *cpus as many as are online, made smaller by cpusets and quotas; at least 1. */
 int limits_cpus(struct lineage *l, unsigned *cpus);
-/* What cpu.stat of the container itself says, in microseconds. */
+/* What the innermost cgroup that has a cpu.stat says there, in microseconds; 0 if none has. */
 int limits_usage(struct lineage *l, struct cputime *ret_used);
 
 #endif

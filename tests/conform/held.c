@@ -86,18 +86,23 @@ void op_fread(struct driver *driver, char **words)
 	int number = held_number(driver, words[1]);
 	char text[8192];
 	size_t size = strtoul(words[3], NULL, 10);
+	off_t offset = strtol(words[2], NULL, 10);
 	ssize_t done;
 
 	if (number < 0)
 		return;
 	if (size > sizeof(text) - 1)
 		size = sizeof(text) - 1;
-	done = pread(driver->held[number], text, size, strtol(words[2], NULL, 10));
+	done = pread(driver->held[number], text, size, offset);
 	say_result(&driver->answer, done < 0 ? errno : 0);
 	if (done < 0)
 		return;
 	text[done] = '\0';
-	say_content(driver, driver->held_name[number], text, done);
+	/* Where a volatile number ends is volatile, too. */
+	if (offset && is_usage(driver->held_name[number]))
+		say(&driver->answer, " #");
+	else
+		say_content(driver, driver->held_name[number], text, done);
 }
 
 void op_fseek(struct driver *driver, char **words)

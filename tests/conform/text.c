@@ -12,7 +12,7 @@
 
 #include "conform.h"
 
-enum how { PIDS, NUMBERS, DYING, ALL };
+enum how { PIDS, NUMBER, NUMBERS, DYING, ALL };
 
 /* What of a file's text is not the same on both sides though both are right. */
 static const struct {
@@ -27,13 +27,13 @@ static const struct {
 	{ "cpu.stat", NUMBERS, "CPU time used" },
 	{ "cpu.stat.local", NUMBERS, "CPU time waited for" },
 	{ ".pressure", NUMBERS, "time stalled" },
-	{ "memory.current", NUMBERS, "bytes used, the kernel's own included" },
-	{ "memory.peak", NUMBERS, "bytes used, the kernel's own included" },
+	{ "memory.current", NUMBER, "bytes used, the kernel's own included" },
+	{ "memory.peak", NUMBER, "bytes used, the kernel's own included" },
 	{ "memory.stat", NUMBERS, "bytes used, the kernel's own included" },
 	{ "memory.numa_stat", NUMBERS, "bytes used, the kernel's own included" },
-	{ "memory.swap.current", NUMBERS, "bytes used" },
-	{ "memory.swap.peak", NUMBERS, "bytes used" },
-	{ "memory.zswap.current", NUMBERS, "bytes used" },
+	{ "memory.swap.current", NUMBER, "bytes used" },
+	{ "memory.swap.peak", NUMBER, "bytes used" },
+	{ "memory.zswap.current", NUMBER, "bytes used" },
 	{ "io.stat", ALL, "the machine's devices, and what was read from them" },
 };
 
@@ -235,7 +235,15 @@ bool tells_usage(const char *file)
 {
 	int row = volatile_row(file);
 
-	return row >= 0 && (volatile_texts[row].how == NUMBERS || volatile_texts[row].how == ALL);
+	return row >= 0 && (volatile_texts[row].how == NUMBERS ||
+			    volatile_texts[row].how == NUMBER || volatile_texts[row].how == ALL);
+}
+
+bool is_usage(const char *file)
+{
+	int row = volatile_row(file);
+
+	return row >= 0 && volatile_texts[row].how == NUMBER;
 }
 
 void say_content(struct driver *driver, const char *file, const char *text, size_t size)
@@ -253,7 +261,7 @@ void say_content(struct driver *driver, const char *file, const char *text, size
 		say_escaped(answer, text, size);
 	else if (volatile_texts[row].how == PIDS)
 		say_pids(driver, text, size);
-	else if (volatile_texts[row].how == NUMBERS)
+	else if (volatile_texts[row].how == NUMBERS || volatile_texts[row].how == NUMBER)
 		say_without_numbers(answer, text, size);
 	else
 		say_without_dying(answer, text, size);

@@ -182,7 +182,7 @@ static const struct wrong_case wrong_cases[] = {
 	{ &mount_line, { "-o", "spin=10001", "/" }, "spin: '10001'", "up to 10000" },
 	{ &mount_line, { "-o", "threads=-1", "/" }, "threads: '-1'", "up to 64" },
 	{ &mount_line, { "-o", "ro=1", "/" }, "ro", "takes no value" },
-	{ &mount_line, { "-o", "backend=x", "/" }, "backend: 'x'", "kernel, emulator or auto" },
+	{ &mount_line, { "-o", "backend=x", "/" }, "backend: 'x'", "kernel, emulator, v1 or auto" },
 };
 
 START_TEST(wrong_arguments_are_told_in_one_line)

@@ -27,7 +27,7 @@
 
 struct fake_node {
 	uint64_t parent; /* 0: no such node, its number is its place + 1 */
-	char name[32];
+	char name[48];
 	bool dir;
 	int error; /* of reading it */
 	char text[1024];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A hash table whose items are also in the order of their last use. */
-#include "lru.h"
+#include "ctlfs/lru.h"
 
 #include <errno.h>
 #include <stdlib.h>

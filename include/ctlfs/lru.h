@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Items found by a 64-bit key, the longest unused of which goes when there are too many. Not
  * locked: its owner does that. */
-#ifndef CTLFS_KERNEL_LRU_H
-#define CTLFS_KERNEL_LRU_H
+#ifndef CTLFS_LRU_H
+#define CTLFS_LRU_H
 
 #include <stddef.h>
 #include <stdint.h>
