@@ -80,7 +80,8 @@ static int map_root(pid_t pid, uid_t *ret_uid)
 		return r == -ENOENT ? -ESRCH : r;
 	rest = text.data;
 	while ((line = strsep(&rest, "\n"))) {
-		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &length) != 3 || inside != 0)
+		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &length) != 3 || inside != 0 ||
+		    outside >= UINT32_MAX)
 			continue;
 		*ret_uid = (uid_t)outside;
 		return 0;
