@@ -10,6 +10,7 @@
 #include "ctlfs/tree.h"
 #include "options.h"
 
+struct policy;
 struct tasks;
 struct view;
 
@@ -37,8 +38,9 @@ struct backend {
 	struct tasks *tasks; /* the emulator's */
 };
 
-/* Both start threads: not before the last fork. On failure the reason is noted and nothing open. */
-int backend_open_kernel(struct backend *b, const char *dir);
+/* Both start threads: not before the last fork. On failure the reason is noted and nothing open.
+ * The policy is taken over, also then. */
+int backend_open_kernel(struct backend *b, const char *dir, struct policy *policy);
 /* For the one who calls. spread: its members stay on as many CPUs as cpu.max pays for. */
 int backend_open_emulator(struct backend *b, const struct emulator_options *o, bool spread);
 void backend_close(struct backend *b);

@@ -11,9 +11,11 @@
 
 #include "backend.h"
 #include "cmd.h"
+#include "config.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/export.h"
 #include "ctlfs/log.h"
+#include "ctlfs/policy.h"
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
 #include "mount.h"
@@ -26,6 +28,7 @@
 	FIELD(spin), .max = 10000, .expected = "a number of microseconds up to 10000"
 #define BACKEND_ROW_END FIELD(backend), .expected = BACKEND_EXPECTED
 #define EMULATE_ROW_END FIELD(emulator.version), .expected = EMULATE_EXPECTED
+#define CONFIG_ROW_END FIELD(config), .expected = "a file"
 #define ROOT_ROW_END FIELD(root), .expected = "a cgroup such as /system.slice"
 
 /* The words of -o. Those without a parser mean something to mount(8), or to nobody any more. */
@@ -39,6 +42,7 @@ static const struct option_row list_rows[] = {
 	  .expected = "a number up to 64 (0: by the number of CPUs)", .help = "" },
 	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .help = "" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
+	{ "config", 0, "FILE", option_text, CONFIG_ROW_END, .help = "" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .help = "" },
 	{ "no-enforce", .parse = option_switch, FIELD(emulator.observe), .help = "" },
 	{ "scenario", 0, "FILE", option_scenario, FIELD(scenario), .expected = SCENARIO_EXPECTED,
@@ -71,6 +75,9 @@ static const struct option_row rows[] = {
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END,
 	  .help = "kernel backend: show the tree below this cgroup (its path below the mount of "
 		  "cgroup2, or an absolute directory) instead of the whole" },
+	{ "config", 0, "FILE", option_text, CONFIG_ROW_END,
+	  .help = "kernel backend: read what containers may do to their own cgroup from this file "
+		  "instead of /etc/ctlfs/ctlfs.conf and /etc/ctlfs/conf.d/*.conf" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .preset = "6.12",
 	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
 	{ "import", 0, "DIRECTORY", option_text, FIELD(import), .expected = "a directory",
@@ -85,7 +92,7 @@ static const struct option_row rows[] = {
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
 	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
 		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, "
-		  "emulate=VERSION, no-enforce; generic options of mount(8) are accepted" },
+		  "config=FILE, emulate=VERSION, no-enforce; generic options of mount(8) are accepted" },
 	{ NULL },
 };
 
@@ -108,6 +115,7 @@ struct plan {
 	const struct mount_options *o;
 	const char *path, *dir;
 	const char *from; /* a snapshot to import, or NULL */
+	struct policy *policy; /* of the kernel's; given to the backend */
 	int ready; /* a byte written here tells that requests are served; or -1 */
 };
 
@@ -243,7 +251,7 @@ static int serve(const struct plan *plan)
 
 	serve_block_signals();
 	if (plan->dir)
-		r = backend_open_kernel(&b, plan->dir);
+		r = backend_open_kernel(&b, plan->dir, plan->policy);
 	else
 		r = backend_open_emulator(&b, &plan->o->emulator, false);
 	if (r < 0)
@@ -299,6 +307,8 @@ static int serve_as_daemon(struct plan *plan)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return complain(plan->path, -errno);
 	pid = fork();
+	if (pid != 0)
+		policy_free(plan->policy);
 	if (pid < 0)
 		return complain(plan->path, -errno);
 	if (pid > 0) {
@@ -311,6 +321,25 @@ static int serve_as_daemon(struct plan *plan)
 	if (chdir("/") < 0)
 		return complain("/", -errno);
 	return serve(plan);
+}
+
+/* Do the options go together? What does not has been told. */
+static bool agree(const struct mount_options *o)
+{
+	if (o->root && o->backend == BACKEND_EMULATOR)
+		log_error("mount: --root: the emulator starts with an empty tree: expected "
+			  "--backend kernel");
+	else if (o->config && o->backend == BACKEND_EMULATOR)
+		log_error("mount: --config: the emulator keeps no container in: expected "
+			  "--backend kernel");
+	else if (o->import && o->backend == BACKEND_KERNEL)
+		log_error("mount: --import: expected --backend emulator");
+	else if (o->scenario.path && (o->root || o->backend == BACKEND_KERNEL))
+		log_error("mount: --scenario: the kernel does not play one: expected --backend "
+			  "emulator");
+	else
+		return true;
+	return false;
 }
 
 int cmd_mount(int argc, char **argv)
@@ -326,20 +355,8 @@ int cmd_mount(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
-	if (o.root && o.backend == BACKEND_EMULATOR) {
-		log_error("mount: --root: the emulator starts with an empty tree: expected "
-			  "--backend kernel");
+	if (!agree(&o))
 		return STATUS_USAGE;
-	}
-	if (o.import && o.backend == BACKEND_KERNEL) {
-		log_error("mount: --import: expected --backend emulator");
-		return STATUS_USAGE;
-	}
-	if (o.scenario.path && (o.root || o.backend == BACKEND_KERNEL)) {
-		log_error("mount: --scenario: the kernel does not play one: expected --backend "
-			  "emulator");
-		return STATUS_USAGE;
-	}
 	plan.path = path = realpath(operands.v[0], NULL);
 	if (!path)
 		return complain(operands.v[0], -errno);
@@ -350,5 +367,7 @@ int cmd_mount(int argc, char **argv)
 	if (r < 0)
 		return complain(o.root ? o.root : "backend kernel", r);
 	plan.dir = dir.len ? buf_text(&dir) : NULL;
+	if (plan.dir && config_load("mount", o.config, &plan.policy) < 0)
+		return STATUS_FAILED;
 	return o.foreground ? serve(&plan) : serve_as_daemon(&plan);
 }

@@ -17,6 +17,14 @@ struct caller caller_of(fuse_req_t req)
 				.umask = ctx->umask };
 }
 
+int may_look(fuse_req_t req, uint64_t node)
+{
+	struct tree *t = server_of(req)->config.tree;
+	struct caller who = caller_of(req);
+
+	return t->ops->look ? t->ops->look(t, &who, node_rest(node)) : 0;
+}
+
 /* What was done to our own files is of nobody's container. */
 static void note_own(struct server *s, int errnum, uint64_t node)
 {

@@ -60,10 +60,14 @@ static int add_view(fuse_req_t req, uint64_t dir, struct tree_list *list)
 	return r;
 }
 
-static int add_tree(struct server *s, uint64_t dir, struct tree_list *list)
+static int add_tree(fuse_req_t req, uint64_t dir, struct tree_list *list)
 {
+	struct tree *t = server_of(req)->config.tree;
 	cleanup_tree_list struct tree_list below = { 0 };
-	int r = s->config.tree->ops->list(s->config.tree, node_rest(dir), &below);
+	int r = may_look(req, dir);
+
+	if (r == 0)
+		r = t->ops->list(t, node_rest(dir), &below);
 
 	for (size_t i = 0; i < below.n && r == 0; i++) {
 		const struct tree_entry *e = &below.entries[i];
@@ -104,7 +108,7 @@ static int gather(fuse_req_t req, uint64_t dir, struct tree_list *ret_list)
 		return r;
 	switch (node_kind(dir)) {
 	case NODE_TREE:
-		r = add_tree(server_of(req), dir, &list);
+		r = add_tree(req, dir, &list);
 		break;
 	case NODE_VIEW:
 		r = add_view(req, dir, &list);
@@ -141,7 +145,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	l->fresh = true;
 	r = gather(req, node, &l->entries);
 	if (r < 0) {
-		fuse_reply_err(req, -r);
+		reply_refused(req, r, node, NULL);
 		listing_free(l);
 		return;
 	}

@@ -115,6 +115,7 @@ static inline struct handle *handle_of(const struct fuse_file_info *fi)
 /* dispatch.c: the one table of operations, and who asks. */
 extern const struct fuse_lowlevel_ops server_ops;
 struct caller caller_of(fuse_req_t req);
+int may_look(fuse_req_t req, uint64_t node); /* tree_ops.look() for the caller */
 /* Replies the error of r (-errno) and counts it; where and name say on what, for ctl/errors: a tree
  * node and an entry of it, or NULL. The reason that was noted on the way goes with it. */
 void reply_refused(fuse_req_t req, int r, uint64_t node, const char *name);

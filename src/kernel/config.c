@@ -34,6 +34,7 @@ struct reading {
 	size_t size;
 	bool open; /* it has been given away and nothing was heard of it */
 	char *section; /* NULL before the first, and after one that is wrong */
+	bool headed; /* there was one */
 	unsigned first_rule; /* of this section */
 	unsigned errors;
 	bool no_memory;
@@ -64,6 +65,7 @@ static void begin_section(struct reading *r)
 
 	free(r->section);
 	r->section = NULL;
+	r->headed = true;
 	r->first_rule = (unsigned)policy_count(r->policy);
 	if (r->raw[len - 1] != ']') {
 		complain(r, "a section is [/PATTERN] and nothing else in its line");
@@ -156,10 +158,10 @@ static int take_rule(void *user, const char *section, const char *name, const ch
 	parse_strip(file);
 	if (!sign || *sign == ':' || !*file || strpbrk(file, "<> \t"))
 		complain(r, EXPECTED);
-	else if (!r->section)
+	else if (!r->headed)
 		complain(r, "%s: before it a section has to say of which cgroups, such as "
 			    "[/lxc.payload.*]", file);
-	else
+	else if (r->section)
 		add_rule(r, file, ceiling, value);
 	return 1;
 }

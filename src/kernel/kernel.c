@@ -12,8 +12,10 @@
 #include <sys/vfs.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/policy.h"
 #include "ctlfs/why.h"
 #include "deputy.h"
+#include "guard.h"
 #include "internal.h"
 
 /* Attributes of node itself. */
@@ -36,6 +38,7 @@ static int stat_node(struct kernel *k, uint64_t node, struct stat *ret_stat)
 
 		if (kept_dir(k, place.dir, &dir) == 0)
 			watch_file(k->watch, place.dir, dir->fd, &entry);
+		st.st_mode |= guard_shown(k, place.dir, place.name);
 	}
 	*ret_stat = st;
 	return 0;
@@ -75,8 +78,10 @@ static int stat_entry(struct kernel *k, uint64_t dir, const char *name, struct s
 	entry.node = st.st_ino;
 	entry.dir = S_ISDIR(st.st_mode);
 	node_remember(k, &entry, dir);
-	if (!entry.dir)
+	if (!entry.dir) {
 		watch_file(k->watch, dir, kept->fd, &entry);
+		st.st_mode |= guard_shown(k, dir, name);
+	}
 	*ret_stat = st;
 	return 0;
 }
@@ -145,11 +150,15 @@ static int do_rmdir(void *arg)
 static int on_entry(struct kernel *k, const struct caller *who, uint64_t dir,
 		    int (*fn)(void *arg), struct entry_job *job)
 {
+	struct target target = { .dir = dir };
 	cleanup_kept struct kept *kept = NULL;
 	int r;
 
 	if (!*job->name || strchr(job->name, '/'))
 		return -ENOENT;
+	r = guard_check(k, who, &target, ACT_ENTRY);
+	if (r < 0)
+		return r;
 	r = kept_dir(k, dir, &kept);
 	if (r < 0)
 		return r;
@@ -220,17 +229,49 @@ static int do_setattr(void *arg)
 	return r;
 }
 
+/* Who changes a mode that he was shown leaves alone what is shown beyond the file's own. */
+static int keep_mode(struct kernel *k, uint64_t node, int fd, struct stat *attr)
+{
+	cleanup_place struct place place = { 0 };
+	mode_t shown = 0;
+	struct stat st;
+	int r = node == TREE_ROOT ? 0 : node_place(k, node, &place);
+
+	if (r == 0 && place.name && !place.is_dir)
+		shown = guard_shown(k, place.dir, place.name);
+	if (r == 0 && shown)
+		r = at_stat(k, fd, "", &st);
+	if (r == 0 && shown)
+		attr->st_mode &= ~(shown & ~st.st_mode);
+	return r;
+}
+
 static int kernel_setattr(struct tree *t, const struct caller *who, uint64_t node,
 			  const struct stat *attr, unsigned valid)
 {
-	struct attr_job job = { .attr = attr, .valid = valid };
 	struct kernel *k = kernel_of(t);
-	cleanup_close int fd = node_any(k, node_number(k, node));
+	cleanup_close int fd = -1;
+	struct stat changed = *attr;
+	struct attr_job job = { .attr = &changed, .valid = valid };
+	int r;
 
+	node = node_number(k, node);
+	r = guard_node(k, who, node, ACT_ATTR);
+	if (r < 0)
+		return r;
+	job.fd = fd = node_any(k, node);
 	if (fd < 0)
 		return fd;
-	job.fd = fd;
-	return deputy_run(k->privileged, who, do_setattr, &job);
+	if (valid & TREE_SET_MODE)
+		r = keep_mode(k, node, fd, &changed);
+	return r < 0 ? r : deputy_run(k->privileged, who, do_setattr, &job);
+}
+
+static int kernel_look(struct tree *t, const struct caller *who, uint64_t node)
+{
+	struct kernel *k = kernel_of(t);
+
+	return guard_node(k, who, node_number(k, node), ACT_READ);
 }
 
 static void kernel_destroy(struct tree *t)
@@ -240,6 +281,7 @@ static void kernel_destroy(struct tree *t)
 	watch_free(k->watch);
 	kept_free(k);
 	nodes_free(k);
+	guard_free(k);
 	if (k->root >= 0)
 		close(k->root);
 	free(k->base);
@@ -254,6 +296,7 @@ static const struct tree_ops kernel_ops = {
 	.rmdir = kernel_rmdir,
 	.open = kernel_file_open,
 	.locate = locate_process,
+	.look = kernel_look,
 	.destroy = kernel_destroy,
 	.xattr = &kernel_xattr_ops,
 };
@@ -283,13 +326,16 @@ static int open_root(struct kernel *k, const char *path)
 	return 0;
 }
 
-int kernel_new(const char *path, struct tree **ret_tree)
+int kernel_new(const char *path, struct policy *policy, struct tree **ret_tree)
 {
 	struct kernel *k = calloc(1, sizeof *k);
 	int r;
 
-	if (!k)
+	if (!k) {
+		policy_free(policy);
 		return -ENOMEM;
+	}
+	k->policy = policy;
 	k->tree.ops = &kernel_ops;
 	k->root = -1;
 	k->privileged = deputy_privileged();
@@ -303,6 +349,8 @@ int kernel_new(const char *path, struct tree **ret_tree)
 		r = open_root(k, path);
 	if (r == 0)
 		r = locate_init(k);
+	if (r == 0)
+		r = guard_init(k);
 	if (r < 0) {
 		kernel_destroy(&k->tree);
 		return r;
