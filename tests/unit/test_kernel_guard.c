@@ -5,6 +5,7 @@
 
 #include <grp.h>
 #include <linux/sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "ctlfs/userns.h"
@@ -14,7 +15,7 @@
 #define USER 1000
 
 /* What a process is told: to change what it is. */
-enum order { ORDER_USER, ORDER_CGROUP_NS, ORDER_OWN_CONTAINER, ORDER_END };
+enum order { ORDER_USER, ORDER_CGROUP_NS, ORDER_USER_NS };
 
 /* A process that waits for orders. */
 struct member {
@@ -24,21 +25,17 @@ struct member {
 
 static void follow(enum order order)
 {
-	uid_t user = order == ORDER_USER ? USER : 0;
+	bool failed;
 
-	switch (order) {
-	case ORDER_USER:
-		if (setgroups(0, NULL) < 0 || setresgid(user, user, user) < 0 ||
-		    setresuid(user, user, user) < 0)
-			_exit(1);
-		break;
-	case ORDER_CGROUP_NS:
-		if (unshare(CLONE_NEWCGROUP) < 0)
-			_exit(1);
-		break;
-	default:
-		_exit(0);
-	}
+	if (order == ORDER_USER)
+		failed = setgroups(0, NULL) < 0 || setresgid(USER, USER, USER) < 0 ||
+			 setresuid(USER, USER, USER) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0;
+	else
+		failed = unshare(order == ORDER_USER_NS ? CLONE_NEWUSER : CLONE_NEWCGROUP) < 0;
+	if (order == ORDER_USER_NS)
+		failed |= direct_write("/proc/self/uid_map", "0 1000 1", 8) < 0;
+	if (failed)
+		_exit(1);
 }
 
 static void serve(int orders, int done)
@@ -319,6 +316,11 @@ START_TEST(moves)
 	ck_assert_ptr_nonnull(strstr(why_take(), "not in the container"));
 	ck_assert_int_eq(write_as(&pod.who, "a/x/cgroup.threads", text), -ENOENT);
 	must_contain(BASE "/b/cgroup.procs", line);
+	/* The same with a file that somebody on the host opened. */
+	ck_assert_int_eq(open_as(&host, "a/x/cgroup.procs", O_WRONLY, &file), 0);
+	ck_assert_int_eq(write_file(file, &pod.who, text), -ENOENT);
+	file->ops->close(file);
+	must_contain(BASE "/b/cgroup.procs", line);
 	/* The host's. */
 	snprintf(text, sizeof text, "%d", getpid());
 	ck_assert_int_eq(write_as(&pod.who, "a/x/cgroup.procs", text), -ENOENT);
@@ -385,22 +387,14 @@ END_TEST
 START_TEST(rules)
 {
 	static const char *const lines[][2] = {
-		{ "*", "allow" }, { "cgroup.procs", "readonly" }, { "cpu.stat", "deny" },
-		{ "memory.oom.group", "readonly" }, { "pids.max", "deny" },
-	};
-	static const char *const known[][2] = {
 		{ "*", "allow" }, { "cgroup.procs", "readonly" }, { "memory.oom.group", "readonly" },
 		{ "pids.max", "deny" },
 	};
 	struct member a = start_member(BASE "/a", CONTAINER), b = start_member(BASE "/b", CONTAINER);
-	struct policy *policy;
-	struct rule at = { .cgroup = "/*", .file = (char *)lines[2][0], .where = "" };
 
-	ck_assert_int_eq(policy_new(false, &policy), 0);
-	ck_assert_int_eq(policy_add(policy, &at, "deny", NULL), -EINVAL);
-	policy_free(policy);
-	use_policy("/ctlfs-unit/a", known, ARRAY_SIZE(known));
+	use_policy("/ctlfs-unit/a", lines, ARRAY_SIZE(lines));
 	ck_assert_int_eq(write_as(&a.who, "a/memory.max", "1G"), 0);
+	ck_assert_int_eq(chmod_as(&a.who, "a/memory.max", 0666), -EPERM);
 	ck_assert_int_eq(write_as(&a.who, "a/cgroup.procs", "0"), -EPERM);
 	ck_assert_int_eq(write_as(&a.who, "a/memory.oom.group", "1"), -EPERM);
 	ck_assert_int_eq(open_close(&a.who, "a/pids.max", O_RDONLY), -EACCES);
@@ -537,6 +531,27 @@ START_TEST(container_root)
 }
 END_TEST
 
+/* A user in a container makes a user namespace, and is root of that. */
+START_TEST(made_root_of_user_namespace)
+{
+	static const char *const lines[][2] = { { "memory.max", "<= 2G" } };
+	struct member m = start_member(BASE "/a", CONTAINER | CLONE_NEWUSER);
+	struct tree_file *file;
+	uid_t root;
+
+	tell(&m, ORDER_USER);
+	tell(&m, ORDER_USER_NS);
+	m.who.uid = m.who.gid = MAPPED + USER;
+	use_policy("/ctlfs-unit/a", lines, 1);
+	ck_assert_int_eq(userns_root(m.who.pid, &root), -EPERM);
+	ck_assert_int_eq(open_close(&m.who, MEMORY, O_WRONLY), -EACCES);
+	ck_assert_int_eq(open_as(&(struct caller){ .pid = getpid() }, MEMORY, O_WRONLY, &file), 0);
+	ck_assert_int_eq(write_file(file, &m.who, "1G"), -EPERM);
+	file->ops->close(file);
+	end_member(&m);
+}
+END_TEST
+
 /* A user in a container makes a user and a pid namespace, and is root of both. */
 static pid_t nest(int *ret_done)
 {
@@ -606,6 +621,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, ceilings);
 	tcase_add_test(tc, ceiling_by_passed_fd);
 	tcase_add_test(tc, container_root);
+	tcase_add_test(tc, made_root_of_user_namespace);
 	tcase_add_test(tc, made_root);
 }
 
