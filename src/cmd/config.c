@@ -15,9 +15,9 @@ static const struct option_row no_rows[] = { { NULL } };
 static const struct command_line line = {
 	"check-config",
 	"[FILE...]",
-	"Checks files of the policy for containers, each by itself, or those that 'ctlfs mount' reads "
-	"by itself (" POLICY_FILE ", " POLICY_DIR "/*.conf), and tells every error with file and "
-	"line. Status 1 if there is one.",
+	"Checks files of the policy for containers, each by itself, or those that 'ctlfs mount' "
+	"reads by itself (" POLICY_FILE ", " POLICY_DIR "/*.conf), and tells every error with "
+	"file and line. Status 1 if there is one.",
 	no_rows,
 	0,
 	0,

@@ -147,7 +147,8 @@ static int do_write(void *arg)
 /*
  * What to write instead of text, which the writer means in his pid namespace. Text that is no pid
  * is not passed on as it is: whatever the kernel might read as "0" would move the daemon itself.
- * Where the answer is an error the kernel gives it, since others may come first. *ret_pid is 0 then.
+ * Where the answer is an error the kernel gives it, since others may come first; *ret_pid is 0
+ * then.
  */
 static int translate(const struct caller *writer, char *text, char out[16], pid_t *ret_pid)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Who may do what. The caller's container must be the target or its ancestor. On the container's
- * own top cgroup the policy decides, which by default is what the kernel has for the root of a cgroup
- * namespace: no more than the files that it calls delegatable. Then, unless a rule gives him the
- * file, his own rights decide, which the kernel is asked with (deputy.c).
+ * own top cgroup the policy decides, which by default is what the kernel has for the root of a
+ * cgroup namespace: no more than the files that it calls delegatable. Then, unless a rule gives him
+ * the file, his own rights decide, which the kernel is asked with (deputy.c).
  *
  * Who lives in our own pid namespace is on the host, and bounded by his own rights only; but in
  * another cgroup namespace than ours its root is his container, as that of a container which shares

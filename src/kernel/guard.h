@@ -34,7 +34,7 @@ struct target {
 int guard_init(struct kernel *k); /* -ENOMEM, -errno of /proc */
 void guard_free(struct kernel *k);
 
-/* Who who is. -EACCES if his container is not known, -EINTR if he is gone, with the reason noted. */
+/* Who who is. -EACCES if his container is not known, -EINTR if he is gone; the reason is noted. */
 int guard_party(struct kernel *k, const struct caller *who, struct party *ret_party);
 
 /*
@@ -45,7 +45,7 @@ int guard_allows(struct kernel *k, struct party *p, const struct target *t, enum
 		 const struct rule **ret_rule);
 /* guard_party() and guard_allows() of what no rule gives. */
 int guard_check(struct kernel *k, const struct caller *who, const struct target *t, enum act act);
-/* The same about a node's attributes. */
+/* The same about a node, of either kind. */
 int guard_node(struct kernel *k, const struct caller *who, uint64_t node, enum act act);
 
 /* May he move the task (pid as we see it) away from where it is? With whole, its process. */

@@ -27,8 +27,8 @@ enum unit {
 
 /*
  * Every file that a rule can name. own: the daemon never writes it for somebody else, since who
- * writes matters beyond the permission (pids, triggers, what an open file remembers); "allow" leaves
- * it to the writer's rights.
+ * writes matters beyond the permission (pids, triggers, what an open file remembers); "allow"
+ * leaves it to the writer's rights.
  */
 static const struct kind {
 	const char *file; /* fnmatch() */
