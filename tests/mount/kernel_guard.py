@@ -47,16 +47,17 @@ class Attacks(GuardCase):
         a, _ = self.container("a"), self.container("b")
         self.mkdir("b/x")
         self.outcomes(a, (
-            ("EACCES", write, "b/x/memory.max", "1G"), ("EACCES", write, "b/memory.max", "1G"),
+            ("EACCES", write, "b/x/cgroup.max.depth", "5"),
+            ("EACCES", write, "b/memory.max", "1G"),
             ("EACCES", read, "b/memory.max"), ("EACCES", os.mkdir, "b/y"),
             ("EACCES", os.rmdir, "b/x"), ("EACCES", os.chmod, "b/x", 0o777),
-            ("EACCES", os.chown, "b/x/memory.max", 1, 1), ("EACCES", os.mkdir, "c"),
+            ("EACCES", os.chown, "b/x/cgroup.max.depth", 1, 1), ("EACCES", os.mkdir, "c"),
             ("EACCES", os.listdir, "b"), ("EACCES", os.listdir, ""),
             ("EACCES", os.setxattr, "b/x", "user.a", b"1"),
             ("EACCES", os.getxattr, "b/x", "user.a"), ("EACCES", os.rmdir, "a"),
             ("EACCES", write, "b/cgroup.kill", "1"), ("EACCES", write, "cgroup.procs", "0"),
-            ("OK", os.mkdir, "a/x"), ("OK", write, "a/x/pids.max", "5"), ("OK", os.listdir, "a"),
-            ("OK", os.rmdir, "a/x"),
+            ("OK", os.mkdir, "a/x"), ("OK", write, "a/x/cgroup.max.depth", "5"),
+            ("OK", os.listdir, "a"), ("OK", os.rmdir, "a/x"),
         ))
         self.assertIn("outside the caller's container", read(self.mount.path("ctl/errors")))
 
@@ -66,10 +67,10 @@ class Attacks(GuardCase):
         host = self.agent()
         for opener in (b, host):
             a.call(agents.listen, "ctlfs-passed")
-            opener.call(agents.send_open, "ctlfs-passed", self.at("b/x/pids.max"))
+            opener.call(agents.send_open, "ctlfs-passed", self.at("b/x/cgroup.max.depth"))
             fd = a.call(agents.receive_open)
             self.assertEqual("EACCES", outcome(a.call, agents.write_open, fd, "5"))
-        self.assertEqual("max\n", self.read("b/x/pids.max"))
+        self.assertEqual("max\n", self.read("b/x/cgroup.max.depth"))
 
     def test_changed_between(self):
         """What was opened is written by somebody who is less, or elsewhere, by then."""
@@ -135,7 +136,7 @@ class Rights(GuardCase):
         self.outcomes(a, (
             ("OK", write, "a/memory.max", "1G"), ("EPERM", write, "a/memory.max", "3G"),
             ("EACCES", write, "a/memory.high", "1G"), ("EPERM", os.chmod, "a/memory.max", 0o666),
-            ("OK", os.mkdir, "a/x"), ("OK", write, "a/x/memory.max", "max"),
+            ("OK", os.mkdir, "a/x"), ("OK", write, "a/x/cgroup.max.depth", "max"),
         ))
         a.call(agents.become, 1000)
         self.outcomes(a, (("EACCES", write, "a/memory.max", "1G"), ("OK", read, "a/memory.max")))
@@ -154,7 +155,7 @@ class Rights(GuardCase):
             ("EPERM", write, "closed/memory.max", "1G"),
             ("EPERM", write, "closed/cgroup.procs", "0"),
             ("EACCES", read, "closed/cpu.weight"), ("OK", read, "closed/memory.max"),
-            ("OK", os.mkdir, "closed/x"), ("OK", write, "closed/x/memory.max", "1G"),
+            ("OK", os.mkdir, "closed/x"), ("OK", write, "closed/x/cgroup.max.depth", "5"),
         ))
 
 
