@@ -18,7 +18,8 @@ HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protecti
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -Wno-missing-field-initializers
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARNINGS) $(OPT) -g -pthread \
-	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(SYSTEMD_CFLAGS) $(CFLAGS)
+	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(SYSTEMD_CFLAGS) $(INIH_CFLAGS) \
+	$(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE) $(LDFLAGS)
 FUSE_CFLAGS = $(shell $(PKG_CONFIG) --cflags fuse3)
 FUSE_LIBS = $(shell $(PKG_CONFIG) --libs fuse3)
@@ -26,6 +27,10 @@ FUSE_LIBS = $(shell $(PKG_CONFIG) --libs fuse3)
 LIBSYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo libsystemd)
 SYSTEMD_CFLAGS = $(if $(LIBSYSTEMD),-DHAVE_LIBSYSTEMD $(shell $(PKG_CONFIG) --cflags $(LIBSYSTEMD)))
 SYSTEMD_LIBS = $(if $(LIBSYSTEMD),$(shell $(PKG_CONFIG) --libs $(LIBSYSTEMD)))
+# Optional: without it no policy is read.
+INIH_LIBS := $(shell $(PKG_CONFIG) --silence-errors --libs inih)
+INIH_CFLAGS := $(if $(INIH_LIBS),-DHAVE_INIH $(shell $(PKG_CONFIG) --cflags inih))
+LIBRARIES = $(FUSE_LIBS) $(SYSTEMD_LIBS) $(INIH_LIBS)
 CHECK_CFLAGS = $(shell $(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 
@@ -65,7 +70,7 @@ help: ## this list
 
 $(BUILD)/ctlfs: $(OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(SYSTEMD_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 $(BUILD)/libcore.a: $(CORE)
 	$(call say,AR,$@)
@@ -96,8 +101,7 @@ $(BUILD)/libctlfs-emul.a: $(LIB_OBJECTS) $(LIB_MAP)
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcore.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -Isrc -Itests/unit -MMD -MP \
-		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(FUSE_LIBS) \
-		$(SYSTEMD_LIBS)
+		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(LIBRARIES)
 
 # The emulator as its users have it.
 $(BUILD)/bench/emul: tests/bench/emul.c $(BUILD)/libctlfs-emul.a
@@ -123,8 +127,7 @@ $(BUILD)/kselftest/shim.so: tests/kselftest/shim.c
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libcore.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itests/fuzz -Isrc \
-		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(FUSE_LIBS) \
-		$(SYSTEMD_LIBS)
+		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(LIBRARIES)
 
 tests: $(TESTS) $(BUILD)/conform/driver
 

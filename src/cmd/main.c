@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	{ "errors", "show the latest refused operations and why they were refused", cmd_errors },
 	{ "export", "write a snapshot of a cgroup tree as plain files", cmd_export },
 	{ "inject", "have an emulator do what a test wants: usage, events, faults", cmd_inject },
+	{ "check-config", "check the policy for containers: /etc/ctlfs/ctlfs.conf and others",
+	  cmd_check_config },
 	{ "version", "print the version", cmd_version },
 	{ "help", "print this, or the help of a command", cmd_help },
 	{ NULL },
@@ -32,7 +34,7 @@ static void print_usage(FILE *to)
 {
 	fputs("Usage: ctlfs COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n", to);
 	for (const struct command *c = commands; c->name; c++)
-		fprintf(to, "  %-9s%s\n", c->name, c->help);
+		fprintf(to, "  %-14s%s\n", c->name, c->help);
 	fputs("\n'ctlfs COMMAND --help' lists the options of a command.\n", to);
 }
 

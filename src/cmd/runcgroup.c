@@ -17,6 +17,7 @@
 #include "ctlfs/kernel.h"
 #include "ctlfs/log.h"
 #include "ctlfs/pidns.h"
+#include "ctlfs/policy.h"
 #include "ctlfs/why.h"
 #include "run.h"
 
@@ -177,12 +178,16 @@ static int make_kernel_child(struct run_cgroup *c, const char *path, const char 
 static int try_parent(struct run_cgroup *c, const char *top, const char *path, const char *needed)
 {
 	cleanup_buf struct buf dir = { 0 };
+	struct policy *policy;
 	int r;
 
 	buf_addf(&dir, "%s%s", top, path);
 	r = backend_usable(buf_text(&dir), needed);
+	/* The container is its user's own, who also set its limits. */
 	if (r == 0)
-		r = backend_open_kernel(&c->backend, top);
+		r = policy_new(true, &policy);
+	if (r == 0)
+		r = backend_open_kernel(&c->backend, top, policy);
 	if (r < 0)
 		return r;
 	r = make_kernel_child(c, path, needed);

@@ -107,8 +107,9 @@ static void parse_numbers(const char *p, struct numbers *ret_numbers)
 	ret_numbers->n = n;
 }
 
-/* The NSpid line of the task at path ("/proc/1", "/proc/1/task/2"). */
-static int read_numbers(const char *path, struct numbers *ret_numbers)
+/* The numbers in the line that begins with key ("\nNSpid:") of the status of the task at path
+ * ("/proc/1", "/proc/1/task/2"). */
+static int read_line(const char *path, const char *key, struct numbers *ret_numbers)
 {
 	cleanup_buf struct buf text = { 0 };
 	char status[PATH_MAX];
@@ -119,11 +120,16 @@ static int read_numbers(const char *path, struct numbers *ret_numbers)
 	r = buf_readat(&text, AT_FDCWD, status, STATUS_MAX);
 	if (r < 0)
 		return gone(r);
-	line = strstr(buf_text(&text), "\nNSpid:");
+	line = strstr(buf_text(&text), key);
 	if (!line)
 		return -ENOSYS;
-	parse_numbers(line + strlen("\nNSpid:"), ret_numbers);
+	parse_numbers(line + strlen(key), ret_numbers);
 	return ret_numbers->n > 0 ? 0 : -ESRCH;
+}
+
+static int read_numbers(const char *path, struct numbers *ret_numbers)
+{
+	return read_line(path, "\nNSpid:", ret_numbers);
 }
 
 static int pid_numbers(pid_t pid, struct numbers *ret_numbers)
@@ -390,6 +396,19 @@ int pidns_find(pid_t caller, pid_t nr, pid_t *ret_pid)
 int pidns_init(pid_t pid, pid_t *ret_init)
 {
 	return pidns_find(pid, 1, ret_init);
+}
+
+int host_process(pid_t tid, pid_t *ret_pid)
+{
+	struct numbers numbers = { 0 };
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof path, "/proc/%d", tid);
+	r = read_line(path, "\nTgid:", &numbers);
+	if (r == 0)
+		*ret_pid = numbers.nr[0];
+	return r;
 }
 
 int host_start_time(pid_t pid, uint64_t *ret_ticks)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which container a process sees: the cgroup of the init of its pid namespace. Where the process
- * lives outside that cgroup (pods that share a pid namespace), and where the init is in none of the
- * tree's cgroups or may not be looked at, it is the process' own cgroup.
- *
- * Cgroups are asked for each time, since processes move; who is the init of a pid namespace is
- * remembered. A namespace lives no longer than its init, so that an init that is still the same
- * process (pid and start time) proves that the inode number still names the same namespace.
+ * Finds the container of a process. Cgroups are asked for each time, since processes move; who is
+ * the init of a pid namespace is remembered. A namespace lives no longer than its init, so that an
+ * init that is still the same process (pid and start time) proves that the inode number still names
+ * the same namespace.
  */
+#include "ctlfs/container.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "ctlfs/cleanup.h"
-#include "internal.h"
+#include "ctlfs/host.h"
+#include "ctlfs/tree.h"
 
 #define INITS 256 /* namespaces remembered: the newest of those that share a place */
 #define INIT_SCOPE "init.scope" /* where systemd puts itself, inside its container's cgroup */
@@ -24,47 +24,51 @@ struct init {
 	pid_t pid;
 };
 
-struct inits {
+struct containers {
+	struct tree *tree;
+	struct host *host;
 	pthread_mutex_t lock; /* guards table; held for no I/O */
 	struct init table[INITS];
 };
 
-int inits_new(struct inits **ret_inits)
+int containers_new(struct tree *t, struct host *h, struct containers **ret_containers)
 {
-	struct inits *i = calloc(1, sizeof *i);
+	struct containers *c = calloc(1, sizeof *c);
 
-	if (!i)
+	if (!c)
 		return -ENOMEM;
-	pthread_mutex_init(&i->lock, NULL);
-	*ret_inits = i;
+	c->tree = t;
+	c->host = h;
+	pthread_mutex_init(&c->lock, NULL);
+	*ret_containers = c;
 	return 0;
 }
 
-void inits_free(struct inits *i)
+void containers_free(struct containers *c)
 {
-	if (!i)
+	if (!c)
 		return;
-	pthread_mutex_destroy(&i->lock);
-	free(i);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
 }
 
-static struct init recall(struct inits *i, uint64_t ns)
+static struct init recall(struct containers *c, uint64_t ns)
 {
-	guard_mutex(&i->lock);
-	return i->table[ns % INITS];
+	guard_mutex(&c->lock);
+	return c->table[ns % INITS];
 }
 
-static void remember(struct inits *i, const struct init *init)
+static void remember(struct containers *c, const struct init *init)
 {
-	guard_mutex(&i->lock);
-	i->table[init->ns % INITS] = *init;
+	guard_mutex(&c->lock);
+	c->table[init->ns % INITS] = *init;
 }
 
 /* The init of the namespace ns, in which pid is. */
-static int find_init(struct view *v, pid_t pid, uint64_t ns, pid_t *ret_init)
+static int find_init(struct containers *c, pid_t pid, uint64_t ns, pid_t *ret_init)
 {
-	struct host *h = v->source.host;
-	struct init init = recall(v->inits, ns);
+	struct host *h = c->host;
+	struct init init = recall(c, ns);
 	struct host_task task;
 	int r;
 
@@ -80,22 +84,22 @@ static int find_init(struct view *v, pid_t pid, uint64_t ns, pid_t *ret_init)
 		return r;
 	init.ns = ns;
 	init.start = task.start;
-	remember(v->inits, &init);
+	remember(c, &init);
 	*ret_init = init.pid;
 	return 0;
 }
 
 /* The cgroup of the init of pid's namespace. -ENOENT: nothing that this tree knows. */
-static int locate_init(struct view *v, pid_t pid, uint64_t *ret_dir)
+static int locate_init(struct containers *c, pid_t pid, uint64_t *ret_dir)
 {
-	struct tree *t = v->source.tree;
-	struct host *h = v->source.host;
+	struct tree *t = c->tree;
+	struct host *h = c->host;
 	uint64_t ns;
 	pid_t init;
 	int r = h->ops->pidns_id(h, pid, &ns);
 
 	if (r == 0)
-		r = find_init(v, pid, ns, &init);
+		r = find_init(c, pid, ns, &init);
 	if (r == 0)
 		r = t->ops->locate(t, init, ret_dir);
 	return r == -EACCES || r == -EPERM ? -ENOENT : r;
@@ -119,23 +123,15 @@ static int leave_init_scope(struct tree *t, uint64_t dir, uint64_t *ret_dir)
 	return r == -ENOENT ? 0 : r;
 }
 
-int view_container(struct view *v, pid_t pid, uint64_t *ret_container)
+int containers_find(struct containers *c, pid_t pid, uint64_t *ret_container)
 {
-	struct tree *t = v->source.tree;
+	struct tree *t = c->tree;
 	uint64_t own, container;
-	int r;
+	int r = t->ops->locate(t, pid, &own);
 
-	if (!pid) {
-		*ret_container = TREE_ROOT;
-		return 0;
-	}
-	r = t->ops->locate(t, pid, &own);
-	if (r == -ENOENT) {
-		*ret_container = TREE_ROOT;
-		return 0;
-	}
-	if (r == 0)
-		r = locate_init(v, pid, &container);
+	if (r < 0)
+		return r;
+	r = locate_init(c, pid, &container);
 	if (r == 0)
 		r = leave_init_scope(t, container, &container);
 	if (r == -ENOENT || (r == 0 && !tree_inside(t, own, container)))
