@@ -51,7 +51,7 @@ void say_result(struct answer *answer, int error);
 ssize_t unescape(struct driver *driver, const char *word, char ret[static VALUE_MAX]);
 /* Whether a file tells only what is volatile. */
 bool tells_usage(const char *file);
-/* Whether its text is one volatile number. */
+/* Whether its numbers, and so its lines, are longer on one side than on the other. */
 bool is_usage(const char *file);
 /* After a space, the text read from a file, with pids as names and what is volatile replaced.
  * text[size] is NUL. */

@@ -98,8 +98,8 @@ void op_fread(struct driver *driver, char **words)
 	if (done < 0)
 		return;
 	text[done] = '\0';
-	/* Where a volatile number ends is volatile, too. */
-	if (offset && is_usage(driver->held_name[number]))
+	/* What is at an offset, or before an end, is volatile, too. */
+	if ((offset || (size_t)done == size) && is_usage(driver->held_name[number]))
 		say(&driver->answer, " #");
 	else
 		say_content(driver, driver->held_name[number], text, done);

@@ -12,7 +12,7 @@
 
 #include "conform.h"
 
-enum how { PIDS, NUMBER, NUMBERS, DYING, ALL };
+enum how { PIDS, NUMBERS, USAGE, DYING, ALL };
 
 /* What of a file's text is not the same on both sides though both are right. */
 static const struct {
@@ -23,17 +23,17 @@ static const struct {
 	{ "cgroup.procs", PIDS, "pids are the system's choice" },
 	{ "cgroup.threads", PIDS, "pids are the system's choice" },
 	{ "cgroup.stat", DYING, "when a removed cgroup's memory is freed is timing" },
-	{ "cgroup.stat.local", NUMBERS, "time frozen" },
-	{ "cpu.stat", NUMBERS, "CPU time used" },
-	{ "cpu.stat.local", NUMBERS, "CPU time waited for" },
+	{ "cgroup.stat.local", USAGE, "time frozen" },
+	{ "cpu.stat", USAGE, "CPU time used" },
+	{ "cpu.stat.local", USAGE, "CPU time waited for" },
 	{ ".pressure", NUMBERS, "time stalled" },
-	{ "memory.current", NUMBER, "bytes used, the kernel's own included" },
-	{ "memory.peak", NUMBER, "bytes used, the kernel's own included" },
-	{ "memory.stat", NUMBERS, "bytes used, the kernel's own included" },
-	{ "memory.numa_stat", NUMBERS, "bytes used, the kernel's own included" },
-	{ "memory.swap.current", NUMBER, "bytes used" },
-	{ "memory.swap.peak", NUMBER, "bytes used" },
-	{ "memory.zswap.current", NUMBER, "bytes used" },
+	{ "memory.current", USAGE, "bytes used, the kernel's own included" },
+	{ "memory.peak", USAGE, "bytes used, the kernel's own included" },
+	{ "memory.stat", USAGE, "bytes used, the kernel's own included" },
+	{ "memory.numa_stat", USAGE, "bytes used, the kernel's own included" },
+	{ "memory.swap.current", USAGE, "bytes used" },
+	{ "memory.swap.peak", USAGE, "bytes used" },
+	{ "memory.zswap.current", USAGE, "bytes used" },
 	{ "io.stat", ALL, "the machine's devices, and what was read from them" },
 };
 
@@ -236,14 +236,14 @@ bool tells_usage(const char *file)
 	int row = volatile_row(file);
 
 	return row >= 0 && (volatile_texts[row].how == NUMBERS ||
-			    volatile_texts[row].how == NUMBER || volatile_texts[row].how == ALL);
+			    volatile_texts[row].how == USAGE || volatile_texts[row].how == ALL);
 }
 
 bool is_usage(const char *file)
 {
 	int row = volatile_row(file);
 
-	return row >= 0 && volatile_texts[row].how == NUMBER;
+	return row >= 0 && volatile_texts[row].how == USAGE;
 }
 
 void say_content(struct driver *driver, const char *file, const char *text, size_t size)
@@ -261,7 +261,7 @@ void say_content(struct driver *driver, const char *file, const char *text, size
 		say_escaped(answer, text, size);
 	else if (volatile_texts[row].how == PIDS)
 		say_pids(driver, text, size);
-	else if (volatile_texts[row].how == NUMBERS || volatile_texts[row].how == NUMBER)
+	else if (volatile_texts[row].how == NUMBERS || volatile_texts[row].how == USAGE)
 		say_without_numbers(answer, text, size);
 	else
 		say_without_dying(answer, text, size);
