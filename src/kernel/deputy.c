@@ -90,11 +90,11 @@ static int ns_id(pid_t pid, const char *kind, uint64_t *ret_ino)
 	return 0;
 }
 
-/* 1 if pid shares our namespace of that kind, 0 if not, or -errno. */
-static int ns_same(pid_t pid, const char *kind)
+/* 1 if pid shares other's namespace of that kind (0: ours), 0 if not, or -errno. */
+static int ns_same(pid_t pid, pid_t other, const char *kind)
 {
 	uint64_t ours = 0, theirs = 0;
-	int r = ns_id(0, kind, &ours);
+	int r = ns_id(other, kind, &ours);
 
 	if (r == 0)
 		r = ns_id(pid, kind, &theirs);
@@ -138,7 +138,7 @@ static uint64_t caps_of(const struct caller *who, const char *text)
 {
 	uint64_t ours = 0;
 
-	if (who->uid != 0 || ns_same(who->pid, "user") != 1 || caps_get(&ours) < 0)
+	if (who->uid != 0 || ns_same(who->pid, 0, "user") != 1 || caps_get(&ours) < 0)
 		return 0;
 	return strtoull(text, NULL, 16) & ours;
 }
@@ -165,7 +165,7 @@ static int read_status(const struct caller *who, struct deputy *d)
 static int open_cgroup_ns(pid_t pid, struct deputy *d)
 {
 	char path[64];
-	int same = ns_same(pid, "cgroup");
+	int same = ns_same(pid, 0, "cgroup");
 
 	if (same != 0)
 		return same < 0 ? same : 0;
@@ -291,9 +291,9 @@ int deputy_run(bool privileged, const struct caller *who, int (*fn)(void *arg), 
 	return r;
 }
 
-int deputy_same_cgroup_ns(pid_t pid)
+int deputy_same_cgroup_ns(pid_t pid, pid_t other)
 {
-	int same = ns_same(pid, "cgroup");
+	int same = ns_same(pid, other, "cgroup");
 
 	return same == -ENOENT ? -ESRCH : same;
 }

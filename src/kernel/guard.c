@@ -5,10 +5,12 @@
  * cgroup namespace: no more than the files that it calls delegatable. Then, unless a rule gives him
  * the file, his own rights decide, which the kernel is asked with (deputy.c).
  *
- * Who lives in our own pid namespace is on the host, and bounded by his own rights only; but in
- * another cgroup namespace than ours its root is his container, as that of a container which shares
- * the host's pids is. For everybody else it is found as for the views. Nothing is remembered but
- * cgroups, which never move.
+ * Who lives in our own pid namespace is on the host, and bounded by his own rights only, unless he
+ * lives in another cgroup namespace than ours: its root is his container. Everybody else's container
+ * is found as for the views, by where the init of his pid namespace is; where the container has a
+ * cgroup namespace of its own, its root is the container also when the init has moved down from
+ * there, as it has to before it can enable controllers. Nothing is remembered but cgroups, which
+ * never move.
  */
 #include "guard.h"
 
@@ -68,21 +70,56 @@ static bool is_delegatable(struct kernel *k, const char *name)
 
 /* --- parties --- */
 
-static int find_container(struct kernel *k, pid_t pid, struct party *party)
+/* Is pid's cgroup namespace that of the pid namespace around its own? If nobody can tell, it is. */
+static bool shares_cgroup_ns(pid_t pid)
 {
-	uint64_t ns;
-	int same;
-	int r = pidns_id(pid, &ns);
+	pid_t init;
+	int r = pidns_parent_init(pid, &init);
+
+	/* Around it is ours, and the cgroup namespace another. */
+	if (r == -ENOENT)
+		return false;
+	return r < 0 || deputy_same_cgroup_ns(pid, init) != 0;
+}
+
+/* The container of who lives in pid and cgroup namespaces that are not ours. */
+static int find_by_namespaces(struct kernel *k, pid_t pid, uint64_t *ret_container)
+{
+	uint64_t by_init, root;
+	int r = containers_find(k->containers, pid, &by_init);
 
 	if (r < 0)
 		return r;
-	if (ns != k->pid_ns)
+	*ret_container = by_init;
+	r = locate_ns_root(k, pid, &root);
+	if (r < 0) /* he has been moved out of it */
+		return r == -ENOENT ? 0 : r;
+	r = node_inside(k, root, by_init);
+	if (r == 0 && !shares_cgroup_ns(pid))
+		r = node_inside(k, by_init, root);
+	if (r > 0)
+		*ret_container = root;
+	return r < 0 ? r : 0;
+}
+
+static int find_container(struct kernel *k, pid_t pid, struct party *party)
+{
+	uint64_t ns;
+	int same = deputy_same_cgroup_ns(pid, 0);
+	int r = pidns_id(pid, &ns);
+
+	if (r == 0 && same < 0)
+		r = same;
+	if (r < 0)
+		return r;
+	party->host = same && ns == k->pid_ns;
+	if (party->host)
+		return 0;
+	if (same)
 		return containers_find(k->containers, pid, &party->container);
-	same = deputy_same_cgroup_ns(pid);
-	if (same < 0)
-		return same;
-	party->host = same;
-	return same ? 0 : locate_ns_root(k, pid, &party->container);
+	if (ns == k->pid_ns)
+		return locate_ns_root(k, pid, &party->container);
+	return find_by_namespaces(k, pid, &party->container);
 }
 
 int guard_party(struct kernel *k, const struct caller *who, struct party *ret_party)

@@ -253,9 +253,9 @@ class Processes(KernelCase):
         self.mkdir("x", "x/a", "x/b")
         inside, outside = self.agent("x", pidns=True), self.agent("x/a")
         child = inside.call(agents.spawn, "fork")
-        self.assertEqual("OK", outcome(inside.call, write, self.at("x/a/cgroup.procs"), "0"))
-        self.assertEqual("OK", outcome(inside.call, write, self.at("x/a/cgroup.procs"),
-                                       str(child)))
+        for number in (str(child), "0"):
+            self.assertEqual("OK", outcome(inside.call, write, self.at("x/a/cgroup.procs"),
+                                           number))
         procs = inside.call(read, self.at("x/a/cgroup.procs")).split()
         self.assertEqual(sorted(["1", str(child), "0"]), sorted(procs))
         real = read(self.real_at("x/a/cgroup.procs")).split()

@@ -16,7 +16,7 @@
 #define USER 1000
 
 /* What a process is told: to change what it is. */
-enum order { ORDER_USER, ORDER_CGROUP_NS, ORDER_USER_NS };
+enum order { ORDER_USER, ORDER_CGROUP_NS, ORDER_USER_NS, ORDER_NEST };
 
 /* A process that waits for orders. */
 struct member {
@@ -24,11 +24,25 @@ struct member {
 	int orders, done;
 };
 
+/* A child in a pid namespace of its own. */
+static inline int nest_child(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	return pid;
+}
+
 static inline void follow(enum order order)
 {
 	bool failed;
 
-	if (order == ORDER_USER)
+	if (order == ORDER_NEST)
+		failed = nest_child() < 0;
+	else if (order == ORDER_USER)
 		failed = setgroups(0, NULL) < 0 || setresgid(USER, USER, USER) < 0 ||
 			 setresuid(USER, USER, USER) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0;
 	else

@@ -107,6 +107,37 @@ START_TEST(cgroup_namespace)
 }
 END_TEST
 
+/* A container's cgroup namespace is its border also when its init has moved down, which it has to
+ * before it can enable controllers; a cgroup namespace that is shared with the container around is
+ * not. */
+START_TEST(init_moves_down)
+{
+	struct member m = start_member(BASE "/a", CONTAINER), plain;
+	char pid[16];
+
+	ck_assert_int_eq(mkdir(BASE "/a/x", 0755), 0);
+	ck_assert_int_eq(mkdir(BASE "/a/y", 0755), 0);
+	tell(&m, ORDER_CGROUP_NS);
+	ck_assert_int_eq(write_as(&m.who, "a/x/cgroup.procs", "0"), 0);
+	ck_assert_int_eq(write_as(&m.who, "a/y/cgroup.max.depth", "1"), 0);
+	ck_assert_int_eq(write_as(&m.who, "a/cgroup.subtree_control", "+memory"), 0);
+	ck_assert_int_eq(write_as(&m.who, "a/memory.max", "1G"), -EPERM);
+	ck_assert_int_eq(write_as(&m.who, "a/y/memory.max", "1G"), 0);
+	ck_assert_int_eq(write_as(&m.who, "b/memory.max", "1G"), -EACCES);
+	ck_assert_int_eq(mkdir_as(&m.who, "", "y"), -EACCES);
+	/* A container in it, without a cgroup namespace of its own. */
+	tell(&m, ORDER_NEST);
+	plain.who = m.who;
+	ck_assert_int_eq(pidns_find(m.who.pid, 2, &plain.who.pid), 0);
+	snprintf(pid, sizeof pid, "%d", plain.who.pid);
+	must_write(BASE "/a/y/cgroup.procs", pid);
+	ck_assert_int_eq(write_as(&plain.who, "a/x/cgroup.max.depth", "1"), -EACCES);
+	ck_assert_int_eq(write_as(&plain.who, "a/y/memory.max", "2G"), -EPERM);
+	ck_assert_int_eq(mkdir_as(&plain.who, "a/y", "z"), 0);
+	end_member(&m);
+}
+END_TEST
+
 START_TEST(moves)
 {
 	struct member a = start_member(BASE "/a", CONTAINER);
@@ -202,6 +233,7 @@ static void fill(TCase *tc)
 	tcase_add_test(tc, passed_fd);
 	tcase_add_test(tc, changed_namespace);
 	tcase_add_test(tc, cgroup_namespace);
+	tcase_add_test(tc, init_moves_down);
 	tcase_add_test(tc, moves);
 	tcase_add_test(tc, unknown);
 	tcase_add_test(tc, own_top);
