@@ -6,11 +6,10 @@
  * the file, his own rights decide, which the kernel is asked with (deputy.c).
  *
  * Who lives in our own pid namespace is on the host, and bounded by his own rights only, unless he
- * lives in another cgroup namespace than ours: its root is his container. Everybody else's container
- * is found as for the views, by where the init of his pid namespace is; where the container has a
- * cgroup namespace of its own, its root is the container also when the init has moved down from
- * there, as it has to before it can enable controllers. Nothing is remembered but cgroups, which
- * never move.
+ * lives in another cgroup namespace than ours: its root is his container. Everybody else's is found
+ * as for the views, by where the init of his pid namespace is; where the container has a cgroup
+ * namespace of its own, its root is the container also when the init has moved down from there, as
+ * it has to before it can enable controllers. Nothing is remembered but cgroups, which never move.
  */
 #include "guard.h"
 
