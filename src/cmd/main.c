@@ -19,6 +19,8 @@ static int cmd_help(int argc, char **argv);
 static const struct command commands[] = {
 	{ "mount", "mount the tree and the views of this machine", cmd_mount },
 	{ "run", "run a command in a cgroup of its own that sees its own limits", cmd_run },
+	{ "attach", "put the views of a container into it while it runs", cmd_attach },
+	{ "detach", "take them out again", cmd_detach },
 	{ "status", "show the ctlfs mounts and what their daemons have done", cmd_status },
 	{ "errors", "show the latest refused operations and why they were refused", cmd_errors },
 	{ "export", "write a snapshot of a cgroup tree as plain files", cmd_export },

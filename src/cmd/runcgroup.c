@@ -374,24 +374,12 @@ static unsigned cpus_paid(const struct run_cgroup *c)
 	return (unsigned)((quota + period - 1) / period);
 }
 
-int run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_container)
+void run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_container)
 {
-	struct run_container container = {
+	*ret_container = (struct run_container){
 		.id = c->dir, .own_cgroup = c->parent != 0, .cpus = cpus_paid(c),
 		.ask_forks = c->ask_forks,
 	};
-	cleanup_buf struct buf path = { 0 };
-	int r = tree_path(c->backend.tree, c->dir, &path);
-
-	if (r == 0)
-		r = buf_error(&path);
-	if (r < 0)
-		return r;
-	if (path.len >= sizeof container.path)
-		return refuse(ENAMETOOLONG, "the cgroup's path is too long");
-	memcpy(container.path, buf_text(&path), path.len + 1);
-	*ret_container = container;
-	return 0;
 }
 
 /* The last process may still be on its way out. */

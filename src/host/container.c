@@ -141,3 +141,18 @@ int containers_find(struct containers *c, pid_t pid, uint64_t *ret_container)
 	*ret_container = container;
 	return 0;
 }
+
+int view_container_of(struct view *v, pid_t pid, uint64_t *ret_container)
+{
+	struct tree *t = v->source.tree;
+	uint64_t own, container;
+	int r = t->ops->locate(t, pid, &own);
+
+	if (r == 0)
+		r = view_container(v, pid, &container);
+	if (r == 0 && container == TREE_ROOT && v->source.machine_root)
+		r = leave_init_scope(t, own, &container);
+	if (r == 0)
+		*ret_container = container;
+	return r;
+}
