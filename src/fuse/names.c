@@ -236,6 +236,7 @@ static int find(fuse_req_t req, uint64_t parent, const char *name, struct fuse_e
 		} else if (parent == TOP_CTL) {
 			r = find_ctl(s, name, &e->ino);
 		} else if (parent == TOP_VIEW && !strncmp(name, PID_PREFIX, strlen(PID_PREFIX))) {
+			e->entry_timeout = NEVER; /* the name means another process to others */
 			r = find_pid(req, name, &e->ino);
 		} else if (parent == TOP_VIEW) {
 			e->entry_timeout = A_SECOND;
