@@ -17,7 +17,9 @@ bool binds_get(uint64_t id, unsigned n, struct bind *ret_bind)
 	if (!target)
 		return false;
 	ret_bind->target = target;
-	if (n)
+	if (!id)
+		snprintf(ret_bind->source, sizeof ret_bind->source, "%s", n ? target : "cgroup");
+	else if (n)
 		snprintf(ret_bind->source, sizeof ret_bind->source, "view/%llu/%s", number, target);
 	else
 		snprintf(ret_bind->source, sizeof ret_bind->source, "view/%llu/cgroup", number);

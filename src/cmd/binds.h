@@ -13,7 +13,8 @@ struct bind {
 	char source[128]; /* "view/7/proc/meminfo", below the mount of ctlfs */
 };
 
-/* Number n of container id's binds: the tree is number 0, the views follow. False past the end. */
+/* Number n of container id's binds: the tree is number 0, the views follow. False past the end.
+ * With id 0 the views are those of whoever reads, and the tree is the whole. */
 bool binds_get(uint64_t id, unsigned n, struct bind *ret_bind);
 
 bool binds_may_mount(void); /* CAP_SYS_ADMIN */

@@ -27,6 +27,7 @@ static const struct command commands[] = {
 	{ "inject", "have an emulator do what a test wants: usage, events, faults", cmd_inject },
 	{ "check-config", "check the policy for containers: /etc/ctlfs/ctlfs.conf and others",
 	  cmd_check_config },
+	{ "binds", "print the bind mounts that give a container its views", cmd_binds },
 	{ "version", "print the version", cmd_version },
 	{ "help", "print this, or the help of a command", cmd_help },
 	{ NULL },
