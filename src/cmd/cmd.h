@@ -20,6 +20,8 @@ int cmd_export(int argc, char **argv);
 int cmd_inject(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_binds(int argc, char **argv);
+int cmd_oci_hook(int argc, char **argv);
+int cmd_lxc_hook(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
 

@@ -109,9 +109,21 @@ int container_open(pid_t pid, struct container *ret_container)
 	return 0;
 }
 
+/* Of whatever pid namespace: of it only "self" is used, which is this process in any. */
+int container_open_here(struct container *ret_container)
+{
+	struct container c = CONTAINER_INIT;
+
+	c.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (c.proc < 0)
+		return refuse(errno, "/proc: %s", strerror(errno));
+	*ret_container = c;
+	return 0;
+}
+
 int container_check(const struct container *c)
 {
-	if (pidfd_send_signal(c->pidfd, 0, NULL, 0) < 0 && errno == ESRCH)
+	if (c->pidfd >= 0 && pidfd_send_signal(c->pidfd, 0, NULL, 0) < 0 && errno == ESRCH)
 		return refuse(ESRCH, "process %d has ended", c->pid);
 	return 0;
 }
@@ -150,6 +162,25 @@ int container_enter(const struct container *c)
 	if (fchdir(c->root) < 0 || chroot(".") < 0)
 		return refuse(errno, "the root directory of process %d cannot be entered: %s",
 			      c->pid, strerror(errno));
+	return 0;
+}
+
+int container_set_root(struct container *c, const char *path)
+{
+	cleanup_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat own, st;
+
+	if (root < 0 || fstat(root, &st) < 0 || stat("/", &own) < 0)
+		return refuse(errno, "the container's root directory %s: %s", path,
+			      strerror(errno));
+	if (st.st_dev == own.st_dev && st.st_ino == own.st_ino)
+		return refuse(EINVAL, "the container has no root directory of its own, but %s",
+			      path);
+	if (fchdir(root) < 0 || chroot(".") < 0)
+		return refuse(errno, "the container's root directory %s cannot be entered: %s",
+			      path, strerror(errno));
+	cleanup_close_p(&c->root);
+	c->root = steal_fd(&root);
 	return 0;
 }
 

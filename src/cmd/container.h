@@ -13,8 +13,8 @@
 #include "mounttable.h"
 
 struct container {
-	pid_t pid; /* of any of its processes, as we see it */
-	int pidfd; /* the same for good */
+	pid_t pid; /* of any of its processes, as we see it; 0: unknown */
+	int pidfd; /* the same for good, or -1 */
 	int root; /* its root directory */
 	int proc; /* our procfs; the container's own shows what it likes */
 };
@@ -23,10 +23,15 @@ struct container {
 
 /* -ESRCH; -EINVAL if it is no container: it has our own mounts. */
 int container_open(pid_t pid, struct container *ret_container);
+/* The container in whose namespaces this process is, before it has its root directory. */
+int container_open_here(struct container *ret_container);
 /* -ESRCH if it has ended: what was found by its number may be another's. */
 int container_check(const struct container *c);
 /* Enters the mount namespace and the root directory. The process must have one thread. */
 int container_enter(const struct container *c);
+/* Has path, which this process sees, as the root directory: where a runtime has made the mounts of
+ * a container that does not yet run. Its own paths begin there from now on. */
+int container_set_root(struct container *c, const char *path);
 /* An O_PATH descriptor of what is seen at path ("proc/meminfo"), and the number of its mount.
  * -ENOENT without a reason if there is nothing. */
 int container_look(const struct container *c, const char *path, int *ret_fd,

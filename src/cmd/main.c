@@ -28,6 +28,8 @@ static const struct command commands[] = {
 	{ "check-config", "check the policy for containers: /etc/ctlfs/ctlfs.conf and others",
 	  cmd_check_config },
 	{ "binds", "print the bind mounts that give a container its views", cmd_binds },
+	{ "oci-hook", "give a container its views: a hook of OCI runtimes", cmd_oci_hook },
+	{ "lxc-hook", "give a container its views: a mount hook of LXC", cmd_lxc_hook },
 	{ "version", "print the version", cmd_version },
 	{ "help", "print this, or the help of a command", cmd_help },
 	{ NULL },

@@ -13,11 +13,14 @@
 #include "cmd/mount.h"
 #include "cmd/mounttable.h"
 #include "cmd/mounts.h"
+#include "cmd/ocistate.h"
 #include "cmd/places.h"
+#include "cmd/recipe.h"
 #include "cmd/run.h"
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/json.h"
+#include "ctlfs/why.h"
 #include "suite.h"
 
 #define WORDS 12
@@ -347,6 +350,53 @@ START_TEST(json_escapes)
 }
 END_TEST
 
+START_TEST(json_keeps_utf8_only)
+{
+	ck_assert(json_can(""));
+	ck_assert(json_can("/mnt/\xc3\xa4 \"\n"));
+	ck_assert(!json_can("/mnt/\xff"));
+	ck_assert(!json_can("\xc3"));
+}
+END_TEST
+
+/* Where runc 1.1 lets a mount go inside /proc; outside it all is well. */
+START_TEST(runc_allows_few_files)
+{
+	static const char *const refused[] = {
+		"proc/pressure/cpu", "proc/vmstat", "proc/meminfo/x", "proc/net", "proc/", "proc/st",
+	};
+
+	ck_assert(recipe_runc_allows("proc/meminfo"));
+	ck_assert(recipe_runc_allows("proc/net/dev"));
+	ck_assert(recipe_runc_allows("sys/devices/system/cpu"));
+	ck_assert(recipe_runc_allows("process"));
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		ck_assert(!recipe_runc_allows(refused[i]));
+}
+END_TEST
+
+/* What "off" asks for needs no bundle. */
+START_TEST(oci_states_are_read)
+{
+	cleanup_oci_state struct oci_state s = { .pid = 1 };
+	int r = oci_state_parse("{\"pid\": 7, \"annotations\": {\"ctlfs\": \"off\"}}",
+				&s);
+
+#ifdef HAVE_JANSSON
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(s.pid, 7);
+	ck_assert_int_eq(s.wish, OCI_WISH_NOTHING);
+	ck_assert_ptr_null(s.rootfs);
+	ck_assert_int_eq(oci_state_parse("{\"pid\": 7}", &s), -EINVAL);
+	ck_assert_int_eq(s.pid, 7);
+	ck_assert_ptr_nonnull(strstr(why_take(), "bundle"));
+#else
+	ck_assert_int_eq(r, -ENOTSUP);
+	ck_assert_ptr_nonnull(strstr(why_take(), "jansson"));
+#endif
+}
+END_TEST
+
 START_TEST(words_are_whole)
 {
 	ck_assert(backend_has_word("cpuset cpu memory\n", "cpu"));
@@ -373,6 +423,9 @@ int main(void)
 	tcase_add_test(tcase, mountinfo_is_understood);
 	tcase_add_test(tcase, mounts_of_attach_are_told_from_others);
 	tcase_add_test(tcase, json_escapes);
+	tcase_add_test(tcase, json_keeps_utf8_only);
+	tcase_add_test(tcase, runc_allows_few_files);
+	tcase_add_test(tcase, oci_states_are_read);
 	tcase_add_test(tcase, words_are_whole);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
