@@ -22,6 +22,7 @@
 #include "ctlfs/why.h"
 #include "mount.h"
 #include "mounts.h"
+#include "notify.h"
 #include "serve.h"
 
 #define FIELD(member) .offset = offsetof(struct mount_options, member)
@@ -195,6 +196,8 @@ static int unmount(const char *path, const char *device)
 
 static void tell_ready(const struct plan *plan)
 {
+	if (plan->o->foreground)
+		notify_manager("READY=1");
 	if (plan->ready < 0)
 		return;
 	if (write(plan->ready, "", 1) != 1)
@@ -225,6 +228,8 @@ static int serve_mounted(const struct plan *plan, const struct backend *b, int f
 	tell_ready(plan);
 	r = serve_until_signal(server, plan->path, &signalled);
 	status = r < 0 ? complain(plan->path, r) : 0;
+	if (plan->o->foreground)
+		notify_manager("STOPPING=1");
 	/* Before the device is closed: who comes now finds the directory, not a dead mount. */
 	if ((signalled || r < 0) && unmount(plan->path, device) != 0)
 		status = STATUS_FAILED;
