@@ -23,9 +23,14 @@ static const char *const runc_allows[] = {
 	"proc/uptime",	NULL,
 };
 
+static bool in_proc(const char *target)
+{
+	return strncmp(target, "proc/", 5) == 0;
+}
+
 bool recipe_runc_allows(const char *target)
 {
-	if (strncmp(target, "proc/", 5) != 0)
+	if (!in_proc(target))
 		return true;
 	for (const char *const *p = runc_allows; *p; p++) {
 		if (strcmp(*p, target) == 0)
@@ -106,14 +111,17 @@ static const struct recipe_format {
 	bool (*can)(const char *source); /* whether the format can express this path */
 	const char *head, *tail;
 	bool runc; /* made for runc, or for whatever runtime there is */
+	/* What goes into /proc is bound when the host's files are no longer seen: their directory
+	 * must be in the container, too. */
+	bool proc_inside;
 } formats[] = {
-	{ "paths", show_paths, is_line, "", "", false },
-	{ "docker", show_volume, is_word, "", "", true },
-	{ "podman", show_volume, is_word, "", "", false },
-	{ "oci", show_oci, json_can, "", "\n]\n", true },
-	{ "lxc", show_lxc, is_line, "", "", false },
-	{ "nspawn", show_nspawn, is_word, "", "", false },
-	{ "nspawn-file", show_nspawn_file, is_word, "[Files]\n", "", false },
+	{ "paths", show_paths, is_line, "", "", false, false },
+	{ "docker", show_volume, is_word, "", "", true, false },
+	{ "podman", show_volume, is_word, "", "", false, false },
+	{ "oci", show_oci, json_can, "", "\n]\n", true, false },
+	{ "lxc", show_lxc, is_line, "", "", false, false },
+	{ "nspawn", show_nspawn, is_word, "", "", false, true },
+	{ "nspawn-file", show_nspawn_file, is_word, "[Files]\n", "", false, true },
 };
 
 struct recipe_options {
@@ -219,49 +227,80 @@ static int check_options(const struct recipe_options *o, const char *mount)
 	return 0;
 }
 
+/* What is printed, as it grows. */
+struct recipe {
+	const struct recipe_options *o;
+	const char *mount;
+	bool proc_shown; /* the directory of the views of /proc */
+	struct buf out;
+};
+
 /* Where b comes from. */
-static void add_source(struct buf *out, const struct recipe_options *o, const char *mount,
-		       const struct bind *b)
+static void add_source(struct buf *out, const struct recipe *r, const struct bind *b)
 {
-	buf_addf(out, "%s/", strcmp(mount, "/") == 0 ? "" : mount);
+	buf_addf(out, "%s/", strcmp(r->mount, "/") == 0 ? "" : r->mount);
 	if (is_tree(b))
-		buf_addf(out, "cgroup%s", strcmp(o->cgroup, "/") == 0 ? "" : o->cgroup);
+		buf_addf(out, "cgroup%s", strcmp(r->o->cgroup, "/") == 0 ? "" : r->o->cgroup);
 	else
 		buf_adds(out, b->source);
 }
 
-static int show_bind(struct buf *out, const struct recipe_options *o, const char *mount,
-		     const struct bind *b)
+/* The directory in which source lies, at its own place. */
+static int show_directory(struct recipe *r, const char *source)
 {
+	cleanup_free char *directory = strndup(source, (size_t)(strrchr(source, '/') - source));
+
+	if (!directory)
+		return -ENOMEM;
+	r->o->format->show(&r->out, directory, &(struct bind){ .target = directory + 1 });
+	r->proc_shown = true;
+	return 0;
+}
+
+static int show_bind(struct recipe *r, const struct bind *b)
+{
+	const struct recipe_format *format = r->o->format;
 	cleanup_buf struct buf source = { 0 };
 
-	if (!wanted(o, b))
+	if (!wanted(r->o, b))
 		return 0;
-	add_source(&source, o, mount, b);
+	add_source(&source, r, b);
 	if (buf_error(&source) < 0)
 		return -ENOMEM;
-	if (!o->format->can(buf_text(&source)))
-		return refuse(EINVAL, "the format %s cannot express the path %s", o->format->name,
+	if (!format->can(buf_text(&source)))
+		return refuse(EINVAL, "the format %s cannot express the path %s", format->name,
 			      buf_text(&source));
-	o->format->show(out, buf_text(&source), b);
+	if (format->proc_inside && !r->proc_shown && in_proc(b->target) &&
+	    show_directory(r, buf_text(&source)) < 0)
+		return -ENOMEM;
+	format->show(&r->out, buf_text(&source), b);
 	return 0;
+}
+
+static int show_all(struct recipe *recipe)
+{
+	struct bind bind;
+	int r = 0;
+
+	for (unsigned n = 0; r == 0 && binds_get(recipe->o->view.value, n, &bind); n++)
+		r = show_bind(recipe, &bind);
+	return r < 0 ? r : buf_error(&recipe->out);
 }
 
 static int show(const struct recipe_options *o)
 {
-	cleanup_buf struct buf out = { 0 };
 	cleanup_free char *mount = NULL;
-	struct bind bind;
+	struct recipe recipe = { .o = o };
 	int r = mounts_choose(o->mount, &mount);
 
+	recipe.mount = mount;
 	if (r == 0)
 		r = check_options(o, mount);
-	for (unsigned n = 0; r == 0 && binds_get(o->view.value, n, &bind); n++)
-		r = show_bind(&out, o, mount, &bind);
 	if (r == 0)
-		r = buf_error(&out);
+		r = show_all(&recipe);
 	if (r == 0)
-		printf("%s%s%s", o->format->head, buf_text(&out), o->format->tail);
+		printf("%s%s%s", o->format->head, buf_text(&recipe.out), o->format->tail);
+	buf_free(&recipe.out);
 	return r;
 }
 
