@@ -23,4 +23,8 @@ void containers_free(struct containers *c); /* NULL is fine */
  * tree's cgroups. Thread-safe. */
 int containers_find(struct containers *c, pid_t pid, uint64_t *ret_container);
 
+/* The container whose processes are in directory dir of t: dir, or its parent if it is an
+ * init.scope. */
+int container_at(struct tree *t, uint64_t dir, uint64_t *ret_container);
+
 #endif

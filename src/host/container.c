@@ -105,8 +105,7 @@ static int locate_init(struct containers *c, pid_t pid, uint64_t *ret_dir)
 	return r == -EACCES || r == -EPERM ? -ENOENT : r;
 }
 
-/* A cgroup named init.scope stands for its parent. */
-static int leave_init_scope(struct tree *t, uint64_t dir, uint64_t *ret_dir)
+int container_at(struct tree *t, uint64_t dir, uint64_t *ret_dir)
 {
 	struct stat st;
 	uint64_t parent;
@@ -133,26 +132,11 @@ int containers_find(struct containers *c, pid_t pid, uint64_t *ret_container)
 		return r;
 	r = locate_init(c, pid, &container);
 	if (r == 0)
-		r = leave_init_scope(t, container, &container);
+		r = container_at(t, container, &container);
 	if (r == -ENOENT || (r == 0 && !tree_inside(t, own, container)))
-		r = leave_init_scope(t, own, &container);
+		r = container_at(t, own, &container);
 	if (r < 0)
 		return r;
 	*ret_container = container;
 	return 0;
-}
-
-int view_container_of(struct view *v, pid_t pid, uint64_t *ret_container)
-{
-	struct tree *t = v->source.tree;
-	uint64_t own, container;
-	int r = t->ops->locate(t, pid, &own);
-
-	if (r == 0)
-		r = view_container(v, pid, &container);
-	if (r == 0 && container == TREE_ROOT && v->source.machine_root)
-		r = leave_init_scope(t, own, &container);
-	if (r == 0)
-		*ret_container = container;
-	return r;
 }

@@ -83,6 +83,21 @@ int view_container(struct view *v, pid_t pid, uint64_t *ret_container)
 	return 0;
 }
 
+int view_container_of(struct view *v, pid_t pid, uint64_t *ret_container)
+{
+	struct tree *t = v->source.tree;
+	uint64_t own, container;
+	int r = t->ops->locate(t, pid, &own);
+
+	if (r == 0)
+		r = view_container(v, pid, &container);
+	if (r == 0 && container == TREE_ROOT && v->source.machine_root)
+		r = container_at(t, own, &container);
+	if (r == 0)
+		*ret_container = container;
+	return r;
+}
+
 /* --- names and slots --- */
 
 static const struct view_row *row_of(unsigned slot, unsigned *ret_cpu)
