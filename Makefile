@@ -7,6 +7,10 @@ SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+# Where systemd, Podman and CRI-O, and LXC look for what comes with packages (PREFIX=/usr).
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+HOOKSDIR ?= $(PREFIX)/share/containers/oci/hooks.d
+LXCDIR ?= $(PREFIX)/share/lxc/config
 BUILD ?= build
 
 CC ?= cc
@@ -18,7 +22,8 @@ HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protecti
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -Wno-missing-field-initializers
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARNINGS) $(OPT) -g -pthread \
-	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(SYSTEMD_CFLAGS) $(CFLAGS)
+	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(SYSTEMD_CFLAGS) $(INIH_CFLAGS) $(JANSSON_CFLAGS) \
+	$(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE) $(LDFLAGS)
 FUSE_CFLAGS = $(shell $(PKG_CONFIG) --cflags fuse3)
 FUSE_LIBS = $(shell $(PKG_CONFIG) --libs fuse3)
@@ -26,6 +31,13 @@ FUSE_LIBS = $(shell $(PKG_CONFIG) --libs fuse3)
 LIBSYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo libsystemd)
 SYSTEMD_CFLAGS = $(if $(LIBSYSTEMD),-DHAVE_LIBSYSTEMD $(shell $(PKG_CONFIG) --cflags $(LIBSYSTEMD)))
 SYSTEMD_LIBS = $(if $(LIBSYSTEMD),$(shell $(PKG_CONFIG) --libs $(LIBSYSTEMD)))
+# Optional: without it no policy is read.
+INIH_LIBS := $(shell $(PKG_CONFIG) --silence-errors --libs inih)
+INIH_CFLAGS := $(if $(INIH_LIBS),-DHAVE_INIH $(shell $(PKG_CONFIG) --cflags inih))
+# Optional: without it there is no OCI hook.
+JANSSON_LIBS := $(shell $(PKG_CONFIG) --silence-errors --libs jansson)
+JANSSON_CFLAGS := $(if $(JANSSON_LIBS),-DHAVE_JANSSON $(shell $(PKG_CONFIG) --cflags jansson))
+LIBRARIES = $(FUSE_LIBS) $(SYSTEMD_LIBS) $(INIH_LIBS) $(JANSSON_LIBS)
 CHECK_CFLAGS = $(shell $(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 
@@ -65,7 +77,7 @@ help: ## this list
 
 $(BUILD)/ctlfs: $(OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUSE_LIBS) $(SYSTEMD_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 $(BUILD)/libcore.a: $(CORE)
 	$(call say,AR,$@)
@@ -96,8 +108,7 @@ $(BUILD)/libctlfs-emul.a: $(LIB_OBJECTS) $(LIB_MAP)
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcore.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -Isrc -Itests/unit -MMD -MP \
-		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(FUSE_LIBS) \
-		$(SYSTEMD_LIBS)
+		$(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(CHECK_LIBS) $(LIBRARIES)
 
 # The emulator as its users have it.
 $(BUILD)/bench/emul: tests/bench/emul.c $(BUILD)/libctlfs-emul.a
@@ -123,8 +134,7 @@ $(BUILD)/kselftest/shim.so: tests/kselftest/shim.c
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libcore.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itests/fuzz -Isrc \
-		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(FUSE_LIBS) \
-		$(SYSTEMD_LIBS)
+		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(LIBRARIES)
 
 tests: $(TESTS) $(BUILD)/conform/driver
 
@@ -203,11 +213,17 @@ tsan: ## unit and mount tests under ThreadSanitizer
 		CTLFS_TEST_SLOW=4 \
 		tests/run unit mount
 
+fill = sed -e 's|@BINDIR@|$(BINDIR)|' -e 's|@LXCDIR@|$(LXCDIR)|' mount-helpers/$(1)
+
 install: all ## install into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 755 $(BUILD)/ctlfs $(DESTDIR)$(BINDIR)/ctlfs
 	install -m 755 mount-helpers/mount.ctlfs $(DESTDIR)$(SBINDIR)/mount.ctlfs
 	ln -sf mount.ctlfs $(DESTDIR)$(SBINDIR)/mount.fuse.ctlfs
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(HOOKSDIR) $(DESTDIR)$(LXCDIR)
+	$(call fill,ctlfs.service.in) >$(DESTDIR)$(UNITDIR)/ctlfs.service
+	$(call fill,oci-hook.json.in) >$(DESTDIR)$(HOOKSDIR)/ctlfs.json
+	$(call fill,lxc.conf.in) >$(DESTDIR)$(LXCDIR)/ctlfs.conf
 	install -m 644 docs/ctlfs.1 $(DESTDIR)$(MANDIR)/man1/ctlfs.1
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/ctlfs
 	install -m 644 $(LIB_HEADERS) $(DESTDIR)$(INCLUDEDIR)/ctlfs

@@ -7,12 +7,14 @@
 
 /* A line. Texts are unescaped and point into it. */
 struct mountinfo {
-	int id;
+	int id, parent;
+	unsigned group; /* of peers that see each other's mounts; 0: none */
 	const char *device; /* "MAJ:MIN", as in st_dev */
 	const char *root; /* what of the file system is mounted */
 	const char *point;
 	const char *type;
-	const char *options; /* of the file system, not of the mount */
+	const char *flags; /* options of the mount: "rw,nosuid" */
+	const char *options; /* of the file system */
 };
 
 /* Cuts up line. False if it is none. */

@@ -36,6 +36,15 @@ uint64_t parse_memparse(const char **text);
 uint64_t parse_number(const char **text);
 int parse_scan(const char **text, uint64_t *ret_value);
 
+/* What is written to cpu.max: sscanf()'s "%20s %llu", of which the word is "max" or begins with a
+ * number. Microseconds mod 2^64, not checked. -EINVAL. */
+struct cpu_max {
+	bool unlimited; /* "max", no quota */
+	bool has_period; /* else it stays as it is */
+	uint64_t quota, period;
+};
+int parse_cpu_max(const char *text, struct cpu_max *ret_max);
+
 /* "256M", "1.5" and such on ctlfs' own command line; stricter than the kernel's: no empty text, no
  * overflow (-ERANGE). parse_cpus() gives microseconds of CPU per 100 000 us ("1.5" is 150000). */
 int parse_size(const char *text, uint64_t *ret_bytes);

@@ -30,6 +30,12 @@ int pidns_id(pid_t pid, uint64_t *ret_ino);
 /* The process, as we see it, that is number 1 in pid's namespace. */
 int pidns_init(pid_t pid, pid_t *ret_init);
 
+/* The same of the namespace in which that one was made. -ENOENT if that is ours. */
+int pidns_parent_init(pid_t pid, pid_t *ret_init);
+
+/* The process (its first thread) that thread tid belongs to. */
+int host_process(pid_t tid, pid_t *ret_pid);
+
 /* When a task was started, in clock ticks since boot (field 22 of /proc/PID/stat): with the pid it
  * names a task for good. */
 int host_start_time(pid_t pid, uint64_t *ret_ticks);

@@ -11,6 +11,8 @@
 #include "ctlfs/tree.h"
 #include "ctlfs/view.h"
 
+#define SERVER_FSTYPE "fuse.ctlfs" /* as mountinfo has it */
+
 struct audit;
 struct server;
 

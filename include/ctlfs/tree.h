@@ -83,6 +83,9 @@ struct tree_ops {
 		    struct tree_file **ret_file);
 	/* The cgroup of process pid (as the daemon sees it). -ESRCH; -ENOENT if it lies outside. */
 	int (*locate)(struct tree *t, pid_t pid, uint64_t *ret_dir);
+	/* May who look into node: list it, read its xattrs? Asked by a front end before it does
+	 * that for him. -EACCES, -EINTR. NULL: everybody may. */
+	int (*look)(struct tree *t, const struct caller *who, uint64_t node);
 	void (*destroy)(struct tree *t);
 	/* Nobody uses directory node any more: see struct tree, forgets. NULL: need not be told. */
 	void (*forget)(struct tree *t, uint64_t node);

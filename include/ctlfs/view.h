@@ -31,6 +31,11 @@ void view_free(struct view *v); /* NULL is fine */
  * not the container; a process outside the tree sees the root. */
 int view_container(struct view *v, pid_t pid, uint64_t *ret_container);
 
+/* The container that a process is in, for somebody else, who knows that it is in one: what it sees,
+ * but its own cgroup instead of the whole machine, which containers in the host's pid namespace
+ * see. -ENOENT if it is outside the tree, -ESRCH. */
+int view_container_of(struct view *v, pid_t pid, uint64_t *ret_container);
+
 struct view_entry {
 	char name[32];
 	unsigned slot;

@@ -41,6 +41,18 @@ void json_string(struct buf *out, const char *text)
 	json_bytes(out, text, strlen(text));
 }
 
+bool json_can(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t at = 0, step; at < len; at += step) {
+		step = utf8_length((const unsigned char *)text + at, len - at);
+		if (!step)
+			return false;
+	}
+	return true;
+}
+
 void json_value(struct buf *out, const char *text)
 {
 	const char *digits = text + (*text == '-');

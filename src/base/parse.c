@@ -173,6 +173,30 @@ int parse_memory(const char *stripped, uint64_t *ret_bytes)
 	return 0;
 }
 
+int parse_cpu_max(const char *text, struct cpu_max *ret_max)
+{
+	struct cpu_max b = { 0 };
+	const char *number, *rest;
+	char word[21];
+	size_t len;
+
+	while (space(*text))
+		text++;
+	for (len = 0; text[len] && !space(text[len]) && len < sizeof word - 1; len++)
+		word[len] = text[len];
+	word[len] = '\0';
+	number = word;
+	rest = text + len;
+	b.has_period = parse_scan(&rest, &b.period) == 0;
+	if (parse_scan(&number, &b.quota) < 0) {
+		if (strcmp(word, "max"))
+			return -EINVAL;
+		b.unlimited = true;
+	}
+	*ret_max = b;
+	return 0;
+}
+
 int parse_size(const char *text, uint64_t *ret_bytes)
 {
 	struct digits d = digits(text, 10);

@@ -77,13 +77,13 @@ static void allow_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int backend_open_kernel(struct backend *b, const char *dir)
+int backend_open_kernel(struct backend *b, const char *dir, struct policy *policy)
 {
 	int r;
 
 	*b = (struct backend){ .name = "kernel" };
 	allow_descriptors();
-	r = kernel_new(dir, &b->tree);
+	r = kernel_new(dir, policy, &b->tree);
 	return r < 0 ? r : open_view(b);
 }
 

@@ -10,6 +10,7 @@
 #include "ctlfs/tree.h"
 #include "options.h"
 
+struct policy;
 struct tasks;
 struct view;
 
@@ -38,8 +39,9 @@ struct backend {
 	struct tasks *tasks; /* the emulator's */
 };
 
-/* They start threads: not before the last fork. On failure the reason is noted and nothing open. */
-int backend_open_kernel(struct backend *b, const char *dir);
+/* They start threads: not before the last fork. On failure the reason is noted and nothing open.
+ * The policy is taken over, also then. */
+int backend_open_kernel(struct backend *b, const char *dir, struct policy *policy);
 /* Appends to told what is read from where. */
 int backend_open_v1(struct backend *b, struct buf *told);
 /* For the one who calls. spread: its members stay on as many CPUs as cpu.max pays for. */

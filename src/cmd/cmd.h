@@ -18,6 +18,12 @@ int cmd_status(int argc, char **argv);
 int cmd_errors(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_inject(int argc, char **argv);
+int cmd_check_config(int argc, char **argv);
+int cmd_binds(int argc, char **argv);
+int cmd_oci_hook(int argc, char **argv);
+int cmd_lxc_hook(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+int cmd_detach(int argc, char **argv);
 
 extern const struct command_line mount_line; /* into struct mount_options */
 extern const struct command_line run_line; /* into struct run_options */

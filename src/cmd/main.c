@@ -19,10 +19,17 @@ static int cmd_help(int argc, char **argv);
 static const struct command commands[] = {
 	{ "mount", "mount the tree and the views of this machine", cmd_mount },
 	{ "run", "run a command in a cgroup of its own that sees its own limits", cmd_run },
+	{ "attach", "put the views of a container into it while it runs", cmd_attach },
+	{ "detach", "take them out again", cmd_detach },
 	{ "status", "show the ctlfs mounts and what their daemons have done", cmd_status },
 	{ "errors", "show the latest refused operations and why they were refused", cmd_errors },
 	{ "export", "write a snapshot of a cgroup tree as plain files", cmd_export },
 	{ "inject", "have an emulator do what a test wants: usage, events, faults", cmd_inject },
+	{ "check-config", "check the policy for containers: /etc/ctlfs/ctlfs.conf and others",
+	  cmd_check_config },
+	{ "binds", "print the bind mounts that give a container its views", cmd_binds },
+	{ "oci-hook", "give a container its views: a hook of OCI runtimes", cmd_oci_hook },
+	{ "lxc-hook", "give a container its views: a mount hook of LXC", cmd_lxc_hook },
 	{ "version", "print the version", cmd_version },
 	{ "help", "print this, or the help of a command", cmd_help },
 	{ NULL },
@@ -32,7 +39,7 @@ static void print_usage(FILE *to)
 {
 	fputs("Usage: ctlfs COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n", to);
 	for (const struct command *c = commands; c->name; c++)
-		fprintf(to, "  %-9s%s\n", c->name, c->help);
+		fprintf(to, "  %-14s%s\n", c->name, c->help);
 	fputs("\n'ctlfs COMMAND --help' lists the options of a command.\n", to);
 }
 

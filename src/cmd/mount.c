@@ -11,15 +11,18 @@
 
 #include "backend.h"
 #include "cmd.h"
+#include "config.h"
 #include "ctlfs/audit.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/export.h"
 #include "ctlfs/log.h"
+#include "ctlfs/policy.h"
 #include "ctlfs/server.h"
 #include "ctlfs/v1.h"
 #include "ctlfs/why.h"
 #include "mount.h"
 #include "mounts.h"
+#include "notify.h"
 #include "serve.h"
 
 #define FIELD(member) .offset = offsetof(struct mount_options, member)
@@ -28,6 +31,7 @@
 	FIELD(spin), .max = 10000, .expected = "a number of microseconds up to 10000"
 #define BACKEND_ROW_END FIELD(backend), .expected = BACKEND_EXPECTED
 #define EMULATE_ROW_END FIELD(emulator.version), .expected = EMULATE_EXPECTED
+#define CONFIG_ROW_END FIELD(config), .expected = "a file"
 #define ROOT_ROW_END FIELD(root), .expected = "a cgroup such as /system.slice"
 
 /* The words of -o. Those without a parser mean something to mount(8), or to nobody any more. */
@@ -41,6 +45,7 @@ static const struct option_row list_rows[] = {
 	  .expected = "a number up to 64 (0: by the number of CPUs)", .help = "" },
 	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .help = "" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
+	{ "config", 0, "FILE", option_text, CONFIG_ROW_END, .help = "" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .help = "" },
 	{ "no-enforce", .parse = option_switch, FIELD(emulator.observe), .help = "" },
 	{ "audit", 0, "TARGET", option_text, FIELD(audit),
@@ -78,6 +83,9 @@ static const struct option_row rows[] = {
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END,
 	  .help = "kernel backend: show the tree below this cgroup (its path below the mount of "
 		  "cgroup2, or an absolute directory) instead of the whole" },
+	{ "config", 0, "FILE", option_text, CONFIG_ROW_END,
+	  .help = "kernel backend: read what containers may do to their own cgroup from this file "
+		  "instead of /etc/ctlfs/ctlfs.conf and /etc/ctlfs/conf.d/*.conf" },
 	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .preset = "6.12",
 	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
 	{ "import", 0, "DIRECTORY", option_text, FIELD(import), .expected = "a directory",
@@ -92,7 +100,7 @@ static const struct option_row rows[] = {
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
 	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
 		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, "
-		  "emulate=VERSION, no-enforce, audit=syslog|journal|FILE (a line for every "
+		  "config=FILE, emulate=VERSION, no-enforce, audit=syslog|journal|FILE (a line for every "
 		  "change), log-refusals (refusals on standard error, too, so many for each "
 		  "container); generic options of mount(8) are accepted" },
 	{ NULL },
@@ -119,6 +127,7 @@ struct plan {
 	const char *path, *dir;
 	const char *from; /* a snapshot to import, or NULL */
 	struct audit *audit; /* or NULL */
+	struct policy *policy; /* of the kernel's; given to the backend */
 	int ready; /* a byte written here tells that requests are served; or -1 */
 };
 
@@ -187,6 +196,8 @@ static int unmount(const char *path, const char *device)
 
 static void tell_ready(const struct plan *plan)
 {
+	if (plan->o->foreground)
+		notify_manager("READY=1");
 	if (plan->ready < 0)
 		return;
 	if (write(plan->ready, "", 1) != 1)
@@ -217,6 +228,8 @@ static int serve_mounted(const struct plan *plan, const struct backend *b, int f
 	tell_ready(plan);
 	r = serve_until_signal(server, plan->path, &signalled);
 	status = r < 0 ? complain(plan->path, r) : 0;
+	if (plan->o->foreground)
+		notify_manager("STOPPING=1");
 	/* Before the device is closed: who comes now finds the directory, not a dead mount. */
 	if ((signalled || r < 0) && unmount(plan->path, device) != 0)
 		status = STATUS_FAILED;
@@ -275,7 +288,7 @@ static int open_backend(const struct plan *plan, struct backend *b)
 
 	switch (plan->kind) {
 	case BACKEND_KERNEL:
-		r = backend_open_kernel(b, plan->dir);
+		r = backend_open_kernel(b, plan->dir, plan->policy);
 		break;
 	case BACKEND_V1:
 		r = open_v1(b);
@@ -363,6 +376,8 @@ static int serve_as_daemon(struct plan *plan)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return complain(plan->path, -errno);
 	pid = fork();
+	if (pid != 0)
+		policy_free(plan->policy);
 	if (pid < 0)
 		return complain(plan->path, -errno);
 	if (pid > 0) {
@@ -386,6 +401,9 @@ static int check_options(const struct mount_options *o)
 			  "--backend kernel");
 	else if (o->root && o->backend == BACKEND_V1)
 		log_error("mount: --root: expected --backend kernel");
+	else if (o->config && (o->backend == BACKEND_EMULATOR || o->backend == BACKEND_V1))
+		log_error("mount: --config: only the kernel's tree keeps containers in: expected "
+			  "--backend kernel");
 	else if (o->import && real)
 		log_error("mount: --import: expected --backend emulator");
 	else if (o->scenario.path && (o->root || real))
@@ -422,5 +440,7 @@ int cmd_mount(int argc, char **argv)
 	if (r < 0)
 		return complain(o.root ? o.root : "backend kernel", r);
 	plan.dir = dir.len ? buf_text(&dir) : NULL;
+	if (plan.dir && config_load("mount", o.config, &plan.policy) < 0)
+		return STATUS_FAILED;
 	return o.foreground ? serve(&plan) : serve_as_daemon(&plan);
 }

@@ -12,6 +12,7 @@
 struct mount_options {
 	enum backend_kind backend;
 	const char *root;
+	const char *config; /* the policy's file */
 	struct emulator_options emulator;
 	const char *import; /* a snapshot */
 	struct scenario scenario;

@@ -11,6 +11,7 @@
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/mountinfo.h"
+#include "ctlfs/server.h"
 #include "ctlfs/why.h"
 
 #define MOUNTINFO_MAX (256u << 20)
@@ -58,7 +59,7 @@ static int parse_line(struct ctlfs_mounts *m, char *line)
 	if (!mountinfo_parse(line, &mount))
 		return 0;
 	forget(m, mount.point);
-	if (strcmp(mount.type, "fuse.ctlfs") != 0 || strcmp(mount.root, "/") != 0)
+	if (strcmp(mount.type, SERVER_FSTYPE) != 0 || strcmp(mount.root, "/") != 0)
 		return 0;
 	return add(m, mount.point, mount.device);
 }

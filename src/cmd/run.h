@@ -42,7 +42,6 @@ struct run_container {
 	unsigned cpus; /* stay on the first so many CPUs; 0: on all */
 	bool ask_forks; /* forks are to be asked for: the end of a socket follows */
 	bool own_cgroup; /* a real cgroup: hide its path by a cgroup namespace */
-	char path[4096]; /* from the tree's root */
 };
 
 /* runchannel.c: between supervisor and daemon, in this order. Each returns 0 or -errno; -EPIPE if
@@ -80,7 +79,7 @@ struct run_cgroup {
 /* Creates it with the limits of o. On failure the reason has been told. */
 int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup);
 /* Fills what init needs to know of it. */
-int run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_container);
+void run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_container);
 /* Ends what still runs in it, removes it, and closes the backend. */
 void run_cgroup_free(struct run_cgroup *c);
 

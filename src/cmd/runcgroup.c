@@ -17,6 +17,7 @@
 #include "ctlfs/kernel.h"
 #include "ctlfs/log.h"
 #include "ctlfs/pidns.h"
+#include "ctlfs/policy.h"
 #include "ctlfs/why.h"
 #include "run.h"
 
@@ -177,12 +178,16 @@ static int make_kernel_child(struct run_cgroup *c, const char *path, const char 
 static int try_parent(struct run_cgroup *c, const char *top, const char *path, const char *needed)
 {
 	cleanup_buf struct buf dir = { 0 };
+	struct policy *policy;
 	int r;
 
 	buf_addf(&dir, "%s%s", top, path);
 	r = backend_usable(buf_text(&dir), needed);
+	/* The container is its user's own, who also set its limits. */
 	if (r == 0)
-		r = backend_open_kernel(&c->backend, top);
+		r = policy_new(true, &policy);
+	if (r == 0)
+		r = backend_open_kernel(&c->backend, top, policy);
 	if (r < 0)
 		return r;
 	r = make_kernel_child(c, path, needed);
@@ -369,24 +374,12 @@ static unsigned cpus_paid(const struct run_cgroup *c)
 	return (unsigned)((quota + period - 1) / period);
 }
 
-int run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_container)
+void run_cgroup_describe(const struct run_cgroup *c, struct run_container *ret_container)
 {
-	struct run_container container = {
+	*ret_container = (struct run_container){
 		.id = c->dir, .own_cgroup = c->parent != 0, .cpus = cpus_paid(c),
 		.ask_forks = c->ask_forks,
 	};
-	cleanup_buf struct buf path = { 0 };
-	int r = tree_path(c->backend.tree, c->dir, &path);
-
-	if (r == 0)
-		r = buf_error(&path);
-	if (r < 0)
-		return r;
-	if (path.len >= sizeof container.path)
-		return refuse(ENAMETOOLONG, "the cgroup's path is too long");
-	memcpy(container.path, buf_text(&path), path.len + 1);
-	*ret_container = container;
-	return 0;
 }
 
 /* The last process may still be on its way out. */

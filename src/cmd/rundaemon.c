@@ -137,10 +137,9 @@ static int follow(struct run_cgroup *c, int channel, pid_t supervisor, struct fo
 	struct run_container container;
 	cleanup_close int device = -1;
 	pid_t pid;
-	int r = run_cgroup_describe(c, &container);
+	int r;
 
-	if (r < 0)
-		return complain("the container cannot be described", r);
+	run_cgroup_describe(c, &container);
 	r = channel_send_container(channel, &container);
 	if (r == 0 && container.ask_forks)
 		r = start_forks(c, channel, ret_forks);

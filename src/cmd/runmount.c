@@ -3,30 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "binds.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
 #include "ctlfs/server.h"
-#include "ctlfs/view.h"
 #include "ctlfs/why.h"
 #include "run.h"
-
-static bool may_mount(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	return syscall(SYS_capget, &head, data) == 0 &&
-	       (data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN));
-}
 
 static int write_proc(const char *name, const char *text)
 {
@@ -57,7 +46,7 @@ int run_enter_userns(void)
 	gid_t gid = getegid();
 	int r;
 
-	if (may_mount())
+	if (binds_may_mount())
 		return 0;
 	if (unshare(CLONE_NEWUSER) < 0) {
 		r = -errno;
@@ -119,33 +108,20 @@ static int bind_path(const char *source, const char *target)
 	return r;
 }
 
-/* Views of what this kernel does not have have no place to go. */
-static int bind_views(uint64_t id)
-{
-	for (const char *const *path = view_binds(); *path; path++) {
-		char source[PATH_MAX], target[PATH_MAX];
-		struct stat st;
-		int r;
-
-		snprintf(target, sizeof target, "/%s", *path);
-		if (stat(target, &st) < 0)
-			continue;
-		snprintf(source, sizeof source, RUN_MOUNT "/view/%llu/%s", (unsigned long long)id,
-			 *path);
-		r = bind_path(source, target);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 int run_bind(const struct run_container *c)
 {
-	char source[sizeof c->path + sizeof RUN_MOUNT + 16];
+	struct bind bind;
 	int r = mount_proc();
 
-	snprintf(source, sizeof source, RUN_MOUNT "/cgroup%s", c->path);
-	if (r == 0)
-		r = bind_path(source, "/sys/fs/cgroup");
-	return r < 0 ? r : bind_views(c->id);
+	for (unsigned n = 0; r == 0 && binds_get(c->id, n, &bind); n++) {
+		char source[sizeof RUN_MOUNT + sizeof bind.source], target[64];
+		struct stat st;
+
+		snprintf(source, sizeof source, RUN_MOUNT "/%s", bind.source);
+		snprintf(target, sizeof target, "/%s", bind.target);
+		/* Views of what this kernel does not have have no place to go. */
+		if (n == 0 || stat(target, &st) == 0)
+			r = bind_path(source, target);
+	}
+	return r;
 }

@@ -18,9 +18,6 @@
 #include "cpu.h"
 #include "emul.h"
 
-/* What the kernel's sscanf() takes for white space. */
-#define SPACES " \t\n\v\f\r\xa0"
-
 /* Bounds of cpu.max, in microseconds. */
 #define PERIOD_MIN 1000ULL
 #define PERIOD_MAX 1000000ULL
@@ -186,32 +183,16 @@ static int max_show(struct emul_open *f, const struct caller *reader, struct buf
 	return 0;
 }
 
-/* sscanf("%20s %llu"): what follows the word, if it is no number, is ignored. */
 static int max_write(struct emul_open *f, const struct caller *writer, char *text)
 {
 	const struct cpu *cpu = cpu_of(f->cg);
-	char *start = text + strspn(text, SPACES);
-	size_t len = strcspn(start, SPACES);
-	char word[21];
-	const char *number = word, *rest;
-	uint64_t quota, period;
+	struct cpu_max b;
 
 	(void)writer;
-	len = len < sizeof(word) - 1 ? len : sizeof(word) - 1;
-	memcpy(word, start, len);
-	word[len] = '\0';
-	rest = start + len;
-	if (!parse_scan(&rest, &period))
-		period *= USEC;
-	else
-		period = cpu->period;
-	if (!parse_scan(&number, &quota))
-		quota *= USEC;
-	else if (!strcmp(word, "max"))
-		quota = NO_QUOTA;
-	else
+	if (parse_cpu_max(text, &b) < 0)
 		return refuse(EINVAL, "cpu.max takes \"max\" or a quota, and a period, in us");
-	return bandwidth_set(f->cg, quota, period, cpu->burst);
+	return bandwidth_set(f->cg, b.unlimited ? NO_QUOTA : b.quota * USEC,
+			     b.has_period ? b.period * USEC : cpu->period, cpu->burst);
 }
 
 static uint64_t burst_read(struct cgroup *cg)

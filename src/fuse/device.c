@@ -21,8 +21,6 @@
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
 
-#define FSTYPE "fuse.ctlfs"
-
 extern char **environ;
 
 static int open_device(int *ret_fd)
@@ -62,7 +60,7 @@ static int mount_directly(const struct mount_config *config, int fd)
 	snprintf(options, sizeof options,
 		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,default_permissions%s", fd, getuid(),
 		 getgid(), config->allow_other ? ",allow_other" : "");
-	return mount("ctlfs", config->mountpoint, FSTYPE, flags, options) < 0 ? -errno : 0;
+	return mount("ctlfs", config->mountpoint, SERVER_FSTYPE, flags, options) < 0 ? -errno : 0;
 }
 
 /* Runs argv to its end: 0, or -EPERM if it failed. */

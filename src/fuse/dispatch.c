@@ -17,6 +17,14 @@ struct caller caller_of(fuse_req_t req)
 				.umask = ctx->umask };
 }
 
+int may_look(fuse_req_t req, uint64_t node)
+{
+	struct tree *t = server_of(req)->config.tree;
+	struct caller who = caller_of(req);
+
+	return t->ops->look ? t->ops->look(t, &who, node_rest(node)) : 0;
+}
+
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	(void)userdata;

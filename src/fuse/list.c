@@ -60,10 +60,14 @@ static int add_view(fuse_req_t req, uint64_t dir, struct tree_list *list)
 	return r;
 }
 
-static int add_tree(struct server *s, uint64_t dir, struct tree_list *list)
+static int add_tree(fuse_req_t req, uint64_t dir, struct tree_list *list)
 {
+	struct tree *t = server_of(req)->config.tree;
 	cleanup_tree_list struct tree_list below = { 0 };
-	int r = s->config.tree->ops->list(s->config.tree, node_rest(dir), &below);
+	int r = may_look(req, dir);
+
+	if (r == 0)
+		r = t->ops->list(t, node_rest(dir), &below);
 
 	for (size_t i = 0; i < below.n && r == 0; i++) {
 		const struct tree_entry *e = &below.entries[i];
@@ -105,7 +109,7 @@ static int gather(fuse_req_t req, uint64_t dir, struct tree_list *ret_list)
 		return r;
 	switch (node_kind(dir)) {
 	case NODE_TREE:
-		r = add_tree(server_of(req), dir, &list);
+		r = add_tree(req, dir, &list);
 		break;
 	case NODE_VIEW:
 		r = add_view(req, dir, &list);

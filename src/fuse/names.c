@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Names, attributes and links: what lies where, and how long the kernel may believe it. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctlfs/pidns.h"
 #include "session.h"
+
+#define PID_PREFIX "pid-"
 
 /* Attributes of a directory or file of our own: owned by root, as procfs' are. */
 static void own_attr(uint64_t node, mode_t mode, struct stat *ret_attr)
@@ -79,7 +83,8 @@ int node_attr(struct server *s, uint64_t node, struct stat *ret_attr, double *re
 		*ret_timeout = node_container(node) == NODE_CALLER ? FOREVER : A_SECOND;
 		return view_attr(s, node, ret_attr);
 	case NODE_LINK:
-		*ret_timeout = A_SECOND;
+	case NODE_PID:
+		*ret_timeout = node_kind(node) == NODE_LINK ? A_SECOND : NEVER;
 		own_attr(node, S_IFLNK | 0777, ret_attr);
 		return 0;
 	default:
@@ -115,18 +120,43 @@ static int find_ctl(const struct server *s, const char *name, uint64_t *ret_node
 	return -ENOENT;
 }
 
-/* MNT/view/ID: the number of a cgroup that is there, as `stat -c %i` prints it. */
-static int find_container(struct server *s, const char *name, uint64_t *ret_node)
+/* A number below max as it would be printed. */
+static int parse_name(const char *name, uint64_t max, uint64_t *ret_number)
 {
-	struct stat st;
+	uint64_t number;
 	char *end;
-	uint64_t id;
 
 	if (*name < '1' || *name > '9')
 		return -ENOENT;
 	errno = 0;
-	id = strtoull(name, &end, 10);
-	if (errno || *end || id >= NODE_CONTAINER_MAX)
+	number = strtoull(name, &end, 10);
+	if (errno || *end || number >= max)
+		return -ENOENT;
+	*ret_number = number;
+	return 0;
+}
+
+/* MNT/view/pid-PID, where PID is what the caller calls a process. */
+static int find_pid(fuse_req_t req, const char *name, uint64_t *ret_node)
+{
+	uint64_t number;
+	pid_t pid;
+	int r = parse_name(name + strlen(PID_PREFIX), INT_MAX, &number);
+
+	if (r == 0)
+		r = pidns_find(caller_of(req).pid, (pid_t)number, &pid);
+	if (r == 0)
+		*ret_node = node_make(NODE_PID, (uint64_t)pid);
+	return r < 0 ? -ENOENT : 0;
+}
+
+/* MNT/view/ID: the number of a cgroup that is there, as `stat -c %i` prints it. */
+static int find_container(struct server *s, const char *name, uint64_t *ret_node)
+{
+	struct stat st;
+	uint64_t id;
+
+	if (parse_name(name, NODE_CONTAINER_MAX, &id) < 0)
 		return -ENOENT;
 	if (s->config.tree->ops->stat(s->config.tree, id, NULL, &st) < 0 || !S_ISDIR(st.st_mode))
 		return -ENOENT;
@@ -205,6 +235,9 @@ static int find(fuse_req_t req, uint64_t parent, const char *name, struct fuse_e
 			r = find_in_root(req, name, e);
 		} else if (parent == TOP_CTL) {
 			r = find_ctl(s, name, &e->ino);
+		} else if (parent == TOP_VIEW && !strncmp(name, PID_PREFIX, strlen(PID_PREFIX))) {
+			e->entry_timeout = NEVER; /* the name means another process to others */
+			r = find_pid(req, name, &e->ino);
 		} else if (parent == TOP_VIEW) {
 			e->entry_timeout = A_SECOND;
 			r = find_container(s, name, &e->ino);
@@ -270,14 +303,36 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 	fuse_reply_none(req);
 }
 
-/* MNT/view/ID/cgroup -> ../../cgroup/PATH */
+/* view/ID/cgroup -> ../../cgroup/PATH */
+static int link_to_tree(struct server *s, uint64_t container, struct buf *target)
+{
+	buf_adds(target, "../../cgroup");
+	return tree_path(s->config.tree, container, target);
+}
+
+/* view/pid-PID -> ID */
+static int link_to_view(struct server *s, pid_t pid, struct buf *target)
+{
+	uint64_t id;
+	int r = view_container_of(s->config.view, pid, &id);
+
+	if (r == 0)
+		buf_addu(target, id);
+	return r == -ESRCH ? -ENOENT : r;
+}
+
 void op_readlink(fuse_req_t req, fuse_ino_t node)
 {
 	cleanup_buf struct buf target = { 0 };
+	struct server *s = server_of(req);
 	int r;
 
-	buf_adds(&target, "../../cgroup");
-	r = tree_path(server_of(req)->config.tree, node_rest(node), &target);
+	if (node_kind(node) == NODE_PID)
+		r = link_to_view(s, (pid_t)node_rest(node), &target);
+	else
+		r = link_to_tree(s, node_rest(node), &target);
+	if (r == 0)
+		r = buf_error(&target);
 	if (r < 0)
 		reply_error(req, r, &(struct attempt){ "readlink", node });
 	else

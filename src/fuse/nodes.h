@@ -7,13 +7,14 @@
  *                  TREE  the tree's own node number (56 bits)
  *                  VIEW  container (40 bits), slot (20 bits); container 0: the caller's
  *                  LINK  container: MNT/view/ID/cgroup
+ *                  PID   process, as the daemon sees it: MNT/view/pid-PID
  */
 #ifndef CTLFS_FUSE_NODES_H
 #define CTLFS_FUSE_NODES_H
 
 #include <stdint.h>
 
-enum node_kind { NODE_TOP, NODE_TREE, NODE_VIEW, NODE_LINK };
+enum node_kind { NODE_TOP, NODE_TREE, NODE_VIEW, NODE_LINK, NODE_PID };
 
 enum top_node {
 	TOP_ROOT = 1, /* FUSE_ROOT_ID */

@@ -121,6 +121,7 @@ static inline struct handle *handle_of(const struct fuse_file_info *fi)
 /* dispatch.c: the one table of operations, and who asks. */
 extern const struct fuse_lowlevel_ops server_ops;
 struct caller caller_of(fuse_req_t req);
+int may_look(fuse_req_t req, uint64_t node); /* tree_ops.look() for the caller */
 
 /* refused.c */
 /* Replies the error of r (-errno), counts it and keeps it for ctl/errors, with the reason that was

@@ -31,9 +31,10 @@ void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 {
 	const struct tree_xattr_ops *ops = ops_of(req, node);
 	cleanup_buf struct buf value = { 0 };
-	int r = ops ? ops->get(server_of(req)->config.tree, node_rest(node), name, &value) :
-		      -ENODATA;
+	int r = ops ? may_look(req, node) : -ENODATA;
 
+	if (r == 0)
+		r = ops->get(server_of(req)->config.tree, node_rest(node), name, &value);
 	reply_text(req, r, &value, size,
 		   &(struct attempt){ "getxattr", node, NULL, name, strlen(name) });
 }
@@ -59,8 +60,10 @@ void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
 	const struct tree_xattr_ops *ops = ops_of(req, node);
 	cleanup_buf struct buf names = { 0 };
-	int r = ops ? ops->list(server_of(req)->config.tree, node_rest(node), &names) : 0;
+	int r = ops ? may_look(req, node) : 0;
 
+	if (r == 0 && ops)
+		r = ops->list(server_of(req)->config.tree, node_rest(node), &names);
 	if (r == 0 && names.len && caller_of(req).uid)
 		hide_trusted(&names);
 	reply_text(req, r, &names, size, &(struct attempt){ "listxattr", node });

@@ -11,7 +11,7 @@
 
 #define MOUNTINFO_MAX (256u << 20)
 
-enum { FIELD_ID, FIELD_DEVICE = 2, FIELD_ROOT, FIELD_POINT, FIELDS_FIXED = 6 };
+enum { FIELD_ID, FIELD_PARENT, FIELD_DEVICE, FIELD_ROOT, FIELD_POINT, FIELD_FLAGS, FIELDS_FIXED };
 
 static bool is_octal(const char *p)
 {
@@ -36,19 +36,31 @@ static char *unescape(char *text)
 	return text;
 }
 
+/* The peer group from the tags, which end with "-". */
+static unsigned take_group(char **rest)
+{
+	unsigned group = 0;
+	char *word;
+
+	while ((word = strsep(rest, " ")) != NULL && strcmp(word, "-") != 0) {
+		if (strncmp(word, "shared:", 7) == 0)
+			group = (unsigned)strtoul(word + 7, NULL, 10);
+	}
+	return group;
+}
+
 bool mountinfo_parse(char *line, struct mountinfo *ret_mount)
 {
 	char *field[FIELDS_FIXED];
-	char *word, *type, *options;
+	char *type, *options;
+	unsigned group;
 
 	for (int i = 0; i < FIELDS_FIXED; i++) {
 		field[i] = strsep(&line, " ");
 		if (!field[i])
 			return false;
 	}
-	do { /* tags end with "-" */
-		word = strsep(&line, " ");
-	} while (word && strcmp(word, "-") != 0);
+	group = take_group(&line);
 	type = strsep(&line, " ");
 	if (!type)
 		return false;
@@ -56,10 +68,13 @@ bool mountinfo_parse(char *line, struct mountinfo *ret_mount)
 	options = strsep(&line, " ");
 	*ret_mount = (struct mountinfo){
 		.id = atoi(field[FIELD_ID]),
+		.parent = atoi(field[FIELD_PARENT]),
+		.group = group,
 		.device = field[FIELD_DEVICE],
 		.root = unescape(field[FIELD_ROOT]),
 		.point = unescape(field[FIELD_POINT]),
 		.type = type,
+		.flags = field[FIELD_FLAGS],
 		.options = options ? options : "",
 	};
 	return true;

@@ -107,8 +107,9 @@ static void parse_numbers(const char *p, struct numbers *ret_numbers)
 	ret_numbers->n = n;
 }
 
-/* The NSpid line of the task at path ("/proc/1", "/proc/1/task/2"). */
-static int read_numbers(const char *path, struct numbers *ret_numbers)
+/* The numbers in the line that begins with key ("\nNSpid:") of the status of the task at path
+ * ("/proc/1", "/proc/1/task/2"). */
+static int read_line(const char *path, const char *key, struct numbers *ret_numbers)
 {
 	cleanup_buf struct buf text = { 0 };
 	char status[PATH_MAX];
@@ -119,11 +120,16 @@ static int read_numbers(const char *path, struct numbers *ret_numbers)
 	r = buf_readat(&text, AT_FDCWD, status, STATUS_MAX);
 	if (r < 0)
 		return gone(r);
-	line = strstr(buf_text(&text), "\nNSpid:");
+	line = strstr(buf_text(&text), key);
 	if (!line)
 		return -ENOSYS;
-	parse_numbers(line + strlen("\nNSpid:"), ret_numbers);
+	parse_numbers(line + strlen(key), ret_numbers);
 	return ret_numbers->n > 0 ? 0 : -ESRCH;
+}
+
+static int read_numbers(const char *path, struct numbers *ret_numbers)
+{
+	return read_line(path, "\nNSpid:", ret_numbers);
 }
 
 static int pid_numbers(pid_t pid, struct numbers *ret_numbers)
@@ -324,29 +330,47 @@ static int search(const char *dir, bool threads, const struct wanted *wanted, pi
 
 /* Whom a search found as number 1 of a namespace is looked at first the next time; since what is
  * found is checked like any other, a stale hint does no harm. */
-static int find_by_status(pid_t caller, const struct wanted *wanted, pid_t *ret_pid)
+static int find_by_status(const struct wanted *wanted, pid_t *ret_pid)
 {
 	static atomic_int hints[HINTS];
 	atomic_int *hint = &hints[wanted->ino % HINTS];
-	struct wanted at = *wanted;
-	struct numbers numbers;
 	char path[64];
-	int r = pid_numbers(caller, &numbers);
+	int r;
 
-	if (r < 0)
-		return r;
-	at.level = numbers.n - 1;
-	if (at.nr == 1) {
+	if (wanted->nr == 1) {
 		snprintf(path, sizeof path, "/proc/%d", atomic_load(hint));
-		if (is_wanted(path, &at, ret_pid))
+		if (is_wanted(path, wanted, ret_pid))
 			return 0;
 	}
-	r = search("/proc", false, &at, ret_pid);
-	if (r == -ESRCH && at.nr != 1)
-		r = search("/proc", true, &at, ret_pid);
-	if (r == 0 && at.nr == 1)
+	r = search("/proc", false, wanted, ret_pid);
+	if (r == -ESRCH && wanted->nr != 1)
+		r = search("/proc", true, wanted, ret_pid);
+	if (r == 0 && wanted->nr == 1)
 		atomic_store(hint, *ret_pid);
 	return r;
+}
+
+/* Number nr of the namespace ns, which lies above levels above that of member. */
+static int find_in(int ns, struct wanted wanted, pid_t member, int above, pid_t *ret_pid)
+{
+	struct numbers numbers;
+	int r;
+
+	if (!atomic_load(&no_ioctl)) {
+		r = ioctl(ns, NS_GET_PID_FROM_PIDNS, wanted.nr);
+		if (r > 0) {
+			*ret_pid = r;
+			return 0;
+		}
+		r = r < 0 ? -errno : -ESRCH;
+		if (!lacks_ioctl(r))
+			return r;
+	}
+	r = pid_numbers(member, &numbers);
+	if (r < 0)
+		return r;
+	wanted.level = numbers.n - 1 - above;
+	return find_by_status(&wanted, ret_pid);
 }
 
 static int find_own(pid_t nr, pid_t *ret_pid)
@@ -374,22 +398,46 @@ int pidns_find(pid_t caller, pid_t nr, pid_t *ret_pid)
 		return r;
 	if (ns < 0)
 		return find_own(nr, ret_pid);
-	if (!atomic_load(&no_ioctl)) {
-		r = ioctl(ns, NS_GET_PID_FROM_PIDNS, nr);
-		if (r > 0) {
-			*ret_pid = r;
-			return 0;
-		}
-		r = r < 0 ? -errno : -ESRCH;
-		if (!lacks_ioctl(r))
-			return r;
-	}
-	return find_by_status(caller, &wanted, ret_pid);
+	return find_in(ns, wanted, caller, 0, ret_pid);
 }
 
 int pidns_init(pid_t pid, pid_t *ret_init)
 {
 	return pidns_find(pid, 1, ret_init);
+}
+
+int pidns_parent_init(pid_t pid, pid_t *ret_init)
+{
+	struct wanted wanted = { .nr = 1 };
+	cleanup_close int ns = ns_open(pid);
+	cleanup_close int parent = -1;
+	uint64_t own = 0;
+	int r;
+
+	if (ns < 0)
+		return ns;
+	parent = ioctl(ns, NS_GET_PARENT);
+	if (parent < 0)
+		return -errno;
+	r = ns_ino(parent, &wanted.ino);
+	if (r == 0)
+		r = own_ino(&own);
+	if (r < 0)
+		return r;
+	return wanted.ino == own ? -ENOENT : find_in(parent, wanted, pid, 1, ret_init);
+}
+
+int host_process(pid_t tid, pid_t *ret_pid)
+{
+	struct numbers numbers = { 0 };
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof path, "/proc/%d", tid);
+	r = read_line(path, "\nTgid:", &numbers);
+	if (r == 0)
+		*ret_pid = numbers.nr[0];
+	return r;
 }
 
 int host_start_time(pid_t pid, uint64_t *ret_ticks)

@@ -90,11 +90,11 @@ static int ns_id(pid_t pid, const char *kind, uint64_t *ret_ino)
 	return 0;
 }
 
-/* 1 if pid shares our namespace of that kind, 0 if not, or -errno. */
-static int ns_same(pid_t pid, const char *kind)
+/* 1 if pid shares other's namespace of that kind (0: ours), 0 if not, or -errno. */
+static int ns_same(pid_t pid, pid_t other, const char *kind)
 {
 	uint64_t ours = 0, theirs = 0;
-	int r = ns_id(0, kind, &ours);
+	int r = ns_id(other, kind, &ours);
 
 	if (r == 0)
 		r = ns_id(pid, kind, &theirs);
@@ -138,7 +138,7 @@ static uint64_t caps_of(const struct caller *who, const char *text)
 {
 	uint64_t ours = 0;
 
-	if (who->uid != 0 || ns_same(who->pid, "user") != 1 || caps_get(&ours) < 0)
+	if (who->uid != 0 || ns_same(who->pid, 0, "user") != 1 || caps_get(&ours) < 0)
 		return 0;
 	return strtoull(text, NULL, 16) & ours;
 }
@@ -162,14 +162,14 @@ static int read_status(const struct caller *who, struct deputy *d)
 	return parse_groups(groups, d);
 }
 
-static int open_cgroup_ns(const struct caller *who, struct deputy *d)
+static int open_cgroup_ns(pid_t pid, struct deputy *d)
 {
 	char path[64];
-	int same = ns_same(who->pid, "cgroup");
+	int same = ns_same(pid, 0, "cgroup");
 
 	if (same != 0)
 		return same < 0 ? same : 0;
-	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", who->pid);
+	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", pid);
 	d->cgroup_ns = open(path, O_RDONLY | O_CLOEXEC);
 	return d->cgroup_ns < 0 ? -errno : 0;
 }
@@ -192,7 +192,7 @@ static int learn(bool privileged, const struct caller *who, struct deputy *d)
 			      who->uid);
 	}
 	if (r == 0)
-		r = open_cgroup_ns(who, d);
+		r = open_cgroup_ns(who->pid, d);
 	if (r == -ENOENT || r == -ESRCH)
 		return refuse(EINTR, "the calling process %d is gone", who->pid);
 	if (r < 0 && r != -ENOMEM)
@@ -253,25 +253,59 @@ static int start(struct deputy *d, pthread_t *ret_thread)
 	return r;
 }
 
+/* Has the thread do it, and end. -errno where it could not become the deputy: *ret_failed. */
+static int perform(struct deputy *d, bool *ret_failed)
+{
+	void *failed = NULL;
+	pthread_t thread;
+	int r = start(d, &thread);
+
+	if (r < 0)
+		return r;
+	pthread_join(thread, &failed);
+	*ret_failed = failed;
+	return d->result;
+}
+
+static void deputy_end(struct deputy *d)
+{
+	if (d->cgroup_ns >= 0)
+		close(d->cgroup_ns);
+	free(d->groups);
+}
+
 int deputy_run(bool privileged, const struct caller *who, int (*fn)(void *arg), void *arg)
 {
 	struct deputy d = { .fn = fn, .arg = arg, .umask = who->umask, .cgroup_ns = -1 };
-	void *failed = NULL;
-	pthread_t thread;
+	bool failed = false;
 	int r = 0;
 
 	if (who != &TREE_SELF)
 		r = learn(privileged, who, &d);
 	if (r == 0)
-		r = start(&d, &thread);
-	if (r == 0) {
-		pthread_join(thread, &failed);
-		r = failed ? refuse(EACCES, "the rights of process %d cannot be taken on: %s",
-				    who->pid, strerrordesc_np(-d.result))
-			   : d.result;
-	}
-	if (d.cgroup_ns >= 0)
-		close(d.cgroup_ns);
-	free(d.groups);
+		r = perform(&d, &failed);
+	if (failed)
+		r = refuse(EACCES, "the rights of process %d cannot be taken on: %s", who->pid,
+			   strerrordesc_np(-r));
+	deputy_end(&d);
 	return r;
+}
+
+int deputy_same_cgroup_ns(pid_t pid, pid_t other)
+{
+	int same = ns_same(pid, other, "cgroup");
+
+	return same == -ENOENT ? -ESRCH : same;
+}
+
+int deputy_in_cgroup_ns(pid_t pid, int (*fn)(void *arg), void *arg)
+{
+	struct deputy d = { .fn = fn, .arg = arg, .cgroup_ns = -1 };
+	bool failed = false;
+	int r = open_cgroup_ns(pid, &d);
+
+	if (r == 0)
+		r = perform(&d, &failed);
+	deputy_end(&d);
+	return r == -ENOENT ? -ESRCH : r;
 }

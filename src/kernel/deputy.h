@@ -19,4 +19,11 @@ bool deputy_privileged(void);
  */
 int deputy_run(bool privileged, const struct caller *who, int (*fn)(void *arg), void *arg);
 
+/* 1 if pid is in other's cgroup namespace (0: in ours), 0 if not, or -errno: -ESRCH, -EACCES. */
+int deputy_same_cgroup_ns(pid_t pid, pid_t other);
+
+/* Calls fn(arg) in a thread that has pid's cgroup namespace and is otherwise as we are. Returns
+ * what it returned, or -errno: -ESRCH, -EACCES, -EPERM. */
+int deputy_in_cgroup_ns(pid_t pid, int (*fn)(void *arg), void *arg);
+
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Interface files passed through to the kernel. Opening for writing and writing is done with the
- * caller's rights; reading needs none beyond what the front end checks. Only pids are translated:
- * the kernel would take them to be the daemon's.
+ * Interface files passed through to the kernel, for those whom guard.c lets do it. Opening for
+ * writing and writing is done with the caller's rights, but for what a policy gives to a container;
+ * reading needs none beyond what the front end checks. Pids are translated: the kernel would take
+ * them to be the daemon's.
  *
  * The daemon's own reads share one kept fd per file; everybody else has an fd to himself, since the
  * kernel keeps state in it (memory.peak, pressure triggers).
@@ -18,7 +19,9 @@
 #include "ctlfs/pidns.h"
 #include "ctlfs/why.h"
 #include "deputy.h"
+#include "guard.h"
 #include "internal.h"
+#include "policy.h"
 
 #define READ_MAX (64u << 20)
 #define WRITE_MAX 4096 /* kernfs' own bound on 4 KiB pages */
@@ -30,6 +33,7 @@ struct kernel_file {
 	struct opened own; /* its fd, or -1 */
 	struct kept *kept; /* or shared */
 	struct polled *polled; /* if it was ever polled, or has a trigger */
+	struct party opener;
 	uint64_t dir;
 	bool pids;
 	char *name;
@@ -153,15 +157,17 @@ static int do_write(void *arg)
 /*
  * What to write instead of text, which the writer means in his pid namespace. Text that is no pid
  * is not passed on as it is: whatever the kernel might read as "0" would move the daemon itself.
- * Where the answer is an error the kernel gives it, since others may come first.
+ * Where the answer is an error the kernel gives it, since others may come first; *ret_pid is 0
+ * then.
  */
-static int translate(const struct caller *writer, char *text, char out[16])
+static int translate(const struct caller *writer, char *text, char out[16], pid_t *ret_pid)
 {
 	pid_t self = writer == &TREE_SELF ? getpid() : writer->pid;
 	pid_t pid = 0;
 	int nr;
 	int r;
 
+	*ret_pid = 0;
 	if (parse_int(parse_strip(text), 0, &nr) < 0 || nr < 0) {
 		strcpy(out, PID_INVALID);
 		return 0;
@@ -179,7 +185,75 @@ static int translate(const struct caller *writer, char *text, char out[16])
 		snprintf(out, 16, "%d", pid);
 	else
 		strcpy(out, PID_NEVER);
+	*ret_pid = pid;
 	return 0;
+}
+
+/* Both have to be let: who writes now, and who opened the file and may have passed it on, or may
+ * have been somebody else then. */
+static int may_write(struct kernel_file *f, const struct caller *writer, struct party *ret_party,
+		     const struct rule **ret_rule)
+{
+	struct target target = { f->dir, f->name };
+	struct kernel *k = kernel_of(f->file.tree);
+	const struct rule *given = NULL, *was_given = NULL;
+	int r = guard_party(k, writer, ret_party);
+
+	if (r == 0)
+		r = guard_allows(k, ret_party, &target, ACT_WRITE, &given);
+	if (r == 0)
+		r = guard_allows(k, &f->opener, &target, ACT_WRITE, &was_given);
+	if (r == 0)
+		*ret_rule = was_given ? was_given : given;
+	return r;
+}
+
+/* Moves a task for writer, who names it by text. */
+static int write_pid(struct kernel_file *f, const struct caller *writer, const struct party *party,
+		     char *text, struct write_job *job)
+{
+	struct kernel *k = kernel_of(f->file.tree);
+	bool whole = !strcmp(f->name, "cgroup.procs");
+	char number[16];
+	pid_t pid;
+	int r;
+
+	if (job->len > WRITE_MAX)
+		return refuse(E2BIG, "more than %d bytes in one write", WRITE_MAX);
+	r = translate(writer, text, number, &pid);
+	if (r == 0 && pid)
+		r = guard_move(k, party, pid, whole);
+	if (r == 0 && pid)
+		r = guard_move(k, &f->opener, pid, whole);
+	if (r < 0)
+		return r;
+	job->text = number;
+	job->len = strlen(number);
+	return deputy_run(k->privileged, writer, do_write, job);
+}
+
+/* What a policy gives is written by the daemon itself. */
+static int write_given(struct kernel_file *f, const struct rule *rule, char *text,
+		       struct write_job *job)
+{
+	cleanup_buf struct buf now = { 0 }, value = { 0 };
+	int r = 0;
+
+	if (rule->verb != VERB_CEILING)
+		return do_write(job);
+	if (job->len > WRITE_MAX)
+		return refuse(E2BIG, "more than %d bytes in one write", WRITE_MAX);
+	if (!strcmp(f->name, "cpu.max"))
+		r = tree_read(f->file.tree, f->dir, f->name, &now);
+	if (r == 0)
+		r = ceiling_apply(rule, buf_text(&now), text, &value);
+	if (r < 0) {
+		job->asked = r == -EINVAL || r == -ERANGE; /* the kernel's answer, and its reason */
+		return r;
+	}
+	job->text = value.data;
+	job->len = value.len;
+	return do_write(job);
 }
 
 static int kernel_write(struct tree_file *file, const struct caller *writer, char *text, size_t len)
@@ -188,22 +262,24 @@ static int kernel_write(struct tree_file *file, const struct caller *writer, cha
 	struct kernel_file *f = file_of(file);
 	struct write_job job = { .fd = f->own.fd, .text = text, .len = len };
 	cleanup_free char *given = NULL;
-	char pid[16];
+	const struct rule *rule = NULL;
+	struct party party;
 	int r;
 
 	if (f->own.fd < 0)
 		return -EBADF;
-	if (f->pids) {
-		if (len > WRITE_MAX)
-			return refuse(E2BIG, "more than %d bytes in one write", WRITE_MAX);
-		given = strdup(text);
-		r = given ? translate(writer, text, pid) : -ENOMEM;
-		if (r < 0)
-			return r;
-		job.text = pid;
-		job.len = strlen(pid);
-	}
-	r = deputy_run(k->privileged, writer, do_write, &job);
+	r = may_write(f, writer, &party, &rule);
+	if (r < 0)
+		return r;
+	given = f->pids || rule ? strdup(text) : NULL;
+	if ((f->pids || rule) && !given)
+		return -ENOMEM;
+	if (f->pids)
+		r = write_pid(f, writer, &party, text, &job);
+	else if (rule)
+		r = write_given(f, rule, text, &job);
+	else
+		r = deputy_run(k->privileged, writer, do_write, &job);
 	if (r == 0 && holds_trigger(f->name))
 		polled_trigger(k->polling, &f->polled, &f->own);
 	return job.asked && r < 0 ? reason_write(k, f->dir, f->name, given ? given : text, -r) : r;
@@ -298,9 +374,28 @@ static int open_place(struct kernel *k, const struct caller *who, uint64_t node,
 	return -ENODEV;
 }
 
+/* Whose rights open the file at place for who: *ret_as. */
+static int may_open(struct kernel_file *f, const struct caller *who, int flags,
+		    const struct place *place, const struct caller **ret_as)
+{
+	struct target target = { place->dir, place->name };
+	struct kernel *k = kernel_of(f->file.tree);
+	const struct rule *rule = NULL;
+	int r = guard_party(k, who, &f->opener);
+
+	if (r == 0 && flags != O_WRONLY)
+		r = guard_allows(k, &f->opener, &target, ACT_READ, NULL);
+	if (r == 0 && flags != O_RDONLY)
+		r = guard_allows(k, &f->opener, &target, ACT_OPEN, &rule);
+	if (r == 0)
+		*ret_as = rule ? &TREE_SELF : who;
+	return r;
+}
+
 /* Fills f->own or f->kept. */
 static int open_into(struct kernel *k, const struct caller *who, int flags, struct kernel_file *f)
 {
+	const struct caller *as = who;
 	struct open_job job = { .flags = flags, .fd = -1 };
 	cleanup_place struct place place = { 0 };
 	bool shared = flags == O_RDONLY && who == &TREE_SELF;
@@ -310,6 +405,9 @@ static int open_into(struct kernel *k, const struct caller *who, int flags, stru
 		return r;
 	if (place.is_dir)
 		return -EISDIR;
+	r = may_open(f, who, flags, &place, &as);
+	if (r < 0)
+		return r;
 	f->dir = place.dir;
 	f->pids = holds_pids(place.name);
 	/* An open list of pids of v1 goes on telling what it told a second ago. */
@@ -318,7 +416,7 @@ static int open_into(struct kernel *k, const struct caller *who, int flags, stru
 	if (shared)
 		f->kept = kept_find(k, f->file.node);
 	if (!f->kept)
-		r = open_place(k, who, f->file.node, &place, &job);
+		r = open_place(k, as, f->file.node, &place, &job);
 	if (r < 0)
 		return r;
 	if (shared && !f->kept) {

@@ -21,6 +21,9 @@
 
 #define OPENED_BUCKETS 256
 
+struct containers;
+struct host;
+struct policy;
 struct watch;
 struct polling;
 struct opened;
@@ -44,6 +47,12 @@ struct kernel {
 	struct opened *opened[OPENED_BUCKETS];
 	struct watch *watch;
 	struct polling *polling;
+	/* guard.c: set once */
+	struct policy *policy; /* owned */
+	struct host *host;
+	struct containers *containers;
+	uint64_t pid_ns; /* our own */
+	struct buf delegatable; /* names, each between newlines */
 };
 
 static inline struct kernel *kernel_of(struct tree *t)
@@ -88,6 +97,10 @@ int node_dir(struct kernel *k, uint64_t node);
 int node_any(struct kernel *k, uint64_t node);
 /* Likewise, or a new fd of a removed node that somebody may still have open. */
 int node_held(struct kernel *k, uint64_t node);
+/* 1 if directory node is ancestor or lies below it, 0 if not, or -errno. */
+int node_inside(struct kernel *k, uint64_t node, uint64_t ancestor);
+/* Appends the path of a directory as /proc/PID/cgroup shows it to us: "/", "/a/b". */
+int node_full_path(struct kernel *k, uint64_t node, struct buf *out);
 void place_free(struct place *place);
 #define cleanup_place __attribute__((cleanup(place_free)))
 
@@ -149,6 +162,9 @@ extern const struct tree_xattr_ops kernel_xattr_ops;
 /* locate.c */
 int locate_init(struct kernel *k);
 int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir);
+/* The root of pid's cgroup namespace, which is not ours; the tree's root if it lies above. -ESRCH;
+ * -ENOENT if it lies elsewhere, or pid outside it. */
+int locate_ns_root(struct kernel *k, pid_t pid, uint64_t *ret_dir);
 
 /* watch.c: relays the kernel's own events. */
 int watch_new(struct kernel *k, struct watch **ret_watch);

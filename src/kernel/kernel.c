@@ -13,8 +13,10 @@
 #include <sys/vfs.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/policy.h"
 #include "ctlfs/why.h"
 #include "deputy.h"
+#include "guard.h"
 #include "internal.h"
 
 /* Attributes of the node that open_node opens. */
@@ -37,6 +39,7 @@ static int stat_node(struct kernel *k, uint64_t node, int (*open_node)(struct ke
 
 		if (kept_dir(k, place.dir, &dir) == 0)
 			watch_file(k->watch, place.dir, dir->fd, &entry);
+		st.st_mode |= guard_shown(k, place.dir, place.name);
 	}
 	*ret_stat = st;
 	return 0;
@@ -76,8 +79,10 @@ static int stat_entry(struct kernel *k, uint64_t dir, const char *name, struct s
 	entry.node = st.st_ino;
 	entry.dir = S_ISDIR(st.st_mode);
 	node_remember(k, &entry, dir);
-	if (!entry.dir)
+	if (!entry.dir) {
 		watch_file(k->watch, dir, kept->fd, &entry);
+		st.st_mode |= guard_shown(k, dir, name);
+	}
 	*ret_stat = st;
 	return 0;
 }
@@ -159,11 +164,15 @@ static int do_rmdir(void *arg)
 static int on_entry(struct kernel *k, const struct caller *who, uint64_t dir,
 		    int (*fn)(void *arg), struct entry_job *job)
 {
+	struct target target = { .dir = dir };
 	cleanup_kept struct kept *kept = NULL;
 	int r;
 
 	if (!*job->name || strchr(job->name, '/'))
 		return -ENOENT;
+	r = guard_check(k, who, &target, ACT_ENTRY);
+	if (r < 0)
+		return r;
 	r = kept_dir(k, dir, &kept);
 	if (r < 0)
 		return r;
@@ -247,17 +256,51 @@ static int do_setattr(void *arg)
 	return r;
 }
 
+/* Who changes a mode that he was shown leaves alone what is shown beyond the file's own. */
+static int keep_mode(struct kernel *k, uint64_t node, int fd, struct stat *attr)
+{
+	cleanup_place struct place place = { 0 };
+	mode_t shown = 0;
+	struct stat st;
+	int r = node == TREE_ROOT ? 0 : node_place(k, node, &place);
+
+	if (r == -ENODEV) /* removed, and still open: no rule is about it */
+		return 0;
+	if (r == 0 && place.name && !place.is_dir)
+		shown = guard_shown(k, place.dir, place.name);
+	if (r == 0 && shown)
+		r = at_stat(k, fd, "", &st);
+	if (r == 0 && shown)
+		attr->st_mode &= ~(shown & ~st.st_mode);
+	return r;
+}
+
 static int kernel_setattr(struct tree *t, const struct caller *who, uint64_t node,
 			  const struct stat *attr, unsigned valid)
 {
-	struct attr_job job = { .attr = attr, .valid = valid };
 	struct kernel *k = kernel_of(t);
-	cleanup_close int fd = node_held(k, node_number(k, node));
+	cleanup_close int fd = -1;
+	struct stat changed = *attr;
+	struct attr_job job = { .attr = &changed, .valid = valid };
+	int r;
 
+	node = node_number(k, node);
+	r = guard_node(k, who, node, ACT_ATTR);
+	if (r < 0)
+		return r;
+	job.fd = fd = node_held(k, node);
 	if (fd < 0)
 		return fd;
-	job.fd = fd;
-	return deputy_run(k->privileged, who, do_setattr, &job);
+	if (valid & TREE_SET_MODE)
+		r = keep_mode(k, node, fd, &changed);
+	return r < 0 ? r : deputy_run(k->privileged, who, do_setattr, &job);
+}
+
+static int kernel_look(struct tree *t, const struct caller *who, uint64_t node)
+{
+	struct kernel *k = kernel_of(t);
+
+	return guard_node(k, who, node_number(k, node), ACT_READ);
 }
 
 /* A live one is opened again when it is needed. */
@@ -277,6 +320,7 @@ static void kernel_destroy(struct tree *t)
 	kept_free(k);
 	nodes_free(k);
 	pthread_mutex_destroy(&k->opened_lock);
+	guard_free(k);
 	if (k->root >= 0)
 		close(k->root);
 	free(k->base);
@@ -293,6 +337,7 @@ static const struct tree_ops kernel_ops = {
 	.open = kernel_file_open,
 	.locate = locate_process,
 	.forget = kernel_forget,
+	.look = kernel_look,
 	.destroy = kernel_destroy,
 	.xattr = &kernel_xattr_ops,
 };
@@ -344,17 +389,24 @@ static int open_all(struct kernel *k, const char *path, const char *controller)
 		r = polling_new(k, &k->polling);
 	if (r == 0)
 		r = open_root(k, path);
-	return r < 0 ? r : locate_init(k);
+	if (r == 0)
+		r = locate_init(k);
+	/* Of a hierarchy of v1 nobody is served. */
+	return r < 0 || controller ? r : guard_init(k);
 }
 
+/* The policy is taken over. */
 static int open_tree(const char *path, const char *controller, unsigned share,
-		     struct kernel **ret_kernel)
+		     struct policy *policy, struct kernel **ret_kernel)
 {
 	struct kernel *k = calloc(1, sizeof *k);
 	int r;
 
-	if (!k)
+	if (!k) {
+		policy_free(policy);
 		return -ENOMEM;
+	}
+	k->policy = policy;
 	k->tree.ops = &kernel_ops;
 	k->root = -1;
 	pthread_mutex_init(&k->opened_lock, NULL);
@@ -369,10 +421,10 @@ static int open_tree(const char *path, const char *controller, unsigned share,
 	return 0;
 }
 
-int kernel_new(const char *path, struct tree **ret_tree)
+int kernel_new(const char *path, struct policy *policy, struct tree **ret_tree)
 {
 	struct kernel *k;
-	int r = open_tree(path, NULL, 1, &k);
+	int r = open_tree(path, NULL, 1, policy, &k);
 
 	if (r == 0)
 		*ret_tree = &k->tree;
@@ -390,7 +442,7 @@ static bool is_device(const struct kernel *k, const char *device)
 int kernel_hierarchy_new(const struct kernel_hierarchy *h, struct tree **ret_tree)
 {
 	struct kernel *k;
-	int r = open_tree(h->path, h->controller, h->share, &k);
+	int r = open_tree(h->path, h->controller, h->share, NULL, &k);
 
 	if (r < 0)
 		return r;

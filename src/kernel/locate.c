@@ -13,6 +13,7 @@
 #include "ctlfs/kernel.h"
 #include "ctlfs/mountinfo.h"
 #include "ctlfs/why.h"
+#include "deputy.h"
 #include "internal.h"
 
 #define TYPICAL_MOUNT "/sys/fs/cgroup"
@@ -170,21 +171,46 @@ static int dir_at(struct kernel *k, const char *path, uint64_t *ret_dir)
 	return r;
 }
 
+/* Appends the path in a file like /proc/PID/cgroup, from the root of the reader's namespace. */
+static int read_path(const struct kernel *k, const char *file, struct buf *out)
+{
+	cleanup_buf struct buf text = { 0 };
+	int r = buf_readat(&text, AT_FDCWD, file, 1u << 20);
+	const char *path;
+
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	path = own_path(k, text.data);
+	if (!path)
+		return -ENOENT;
+	buf_adds(out, path);
+	return buf_error(out);
+}
+
+static bool is_outside(const char *path)
+{
+	return !strcmp(path, "/..") || !strncmp(path, "/../", 4);
+}
+
+/* The directory at a path from the root of our cgroup namespace. */
+static int dir_from_base(struct kernel *k, const char *full, uint64_t *ret_dir)
+{
+	const char *path = k->base ? below(full, *k->base ? k->base : "/") : NULL;
+	int r;
+
+	/* A zombie's cgroup may be gone: "/a (deleted)", which is no directory then. */
+	if (!path || is_outside(path))
+		return -ENOENT;
+	r = dir_at(k, path, ret_dir);
+	return r == -ENODEV || r == -ENOTDIR ? -ENOENT : r;
+}
+
 /* text is cut up. */
 static int locate_in(struct kernel *k, char *text, uint64_t *ret_dir)
 {
 	const char *full = own_path(k, text);
-	const char *path;
-	int r;
 
-	if (!full || !k->base)
-		return -ENOENT;
-	path = below(full, *k->base ? k->base : "/");
-	/* A zombie's cgroup may be gone: "/a (deleted)", which is no directory then. */
-	if (!path || !strcmp(path, "/..") || !strncmp(path, "/../", 4))
-		return -ENOENT;
-	r = dir_at(k, path, ret_dir);
-	return r == -ENODEV || r == -ENOTDIR ? -ENOENT : r;
+	return full ? dir_from_base(k, full, ret_dir) : -ENOENT;
 }
 
 int kernel_hierarchy_locate(struct tree *t, const char *text, uint64_t *ret_dir)
@@ -212,4 +238,90 @@ int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
 	int r = kernel_read_places(pid, &text);
 
 	return r < 0 ? r : locate_in(kernel_of(t), text.data, ret_dir);
+}
+
+/* --- the root of a cgroup namespace --- */
+
+/* From inside one: where the daemon is, and whether its member pid is below its root. */
+struct ns_job {
+	const struct kernel *kernel;
+	pid_t pid;
+	struct buf daemon;
+	bool outside;
+};
+
+static int do_look(void *arg)
+{
+	cleanup_buf struct buf member = { 0 };
+	struct ns_job *job = arg;
+	char name[64];
+	int r = read_path(job->kernel, "/proc/thread-self/cgroup", &job->daemon);
+
+	snprintf(name, sizeof name, "/proc/%d/cgroup", job->pid);
+	if (r == 0)
+		r = read_path(job->kernel, name, &member);
+	job->outside = is_outside(buf_text(&member));
+	return r;
+}
+
+static int count_names(const char *path)
+{
+	int n = 0;
+
+	for (; *path; path++)
+		n += *path == '/' && path[1];
+	return n;
+}
+
+/* How deep the namespace's root lies: from there, path leads up and then down to the cgroup at own.
+ */
+static int depth_of_root(const char *path, const char *own)
+{
+	int up = 0;
+
+	for (; !strncmp(path, "/..", 3) && (!path[3] || path[3] == '/'); path += 3)
+		up++;
+	return up + count_names(own) - count_names(path);
+}
+
+/* Cuts path behind its first n names: false if it has fewer. */
+static bool cut_path(struct buf *path, int n)
+{
+	size_t at = 0;
+
+	if (n < 0 || n > count_names(buf_text(path)))
+		return false;
+	for (; n > 0; n--)
+		at = (size_t)(strchrnul(path->data + at + 1, '/') - path->data);
+	buf_cut(path, at);
+	if (!at)
+		buf_adds(path, "/");
+	return true;
+}
+
+/*
+ * No interface names that root. Only its depth can be had: by where we are ourselves, seen from
+ * there, as nobody moves us meanwhile. Its names are the first ones of the path of any member.
+ */
+int locate_ns_root(struct kernel *k, pid_t pid, uint64_t *ret_dir)
+{
+	cleanup_buf struct buf own = { 0 }, full = { 0 };
+	struct ns_job job = { .kernel = k, .pid = pid };
+	char name[64];
+	int r = read_path(k, "/proc/self/cgroup", &own);
+
+	snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
+	if (r == 0)
+		r = deputy_in_cgroup_ns(pid, do_look, &job);
+	if (r == 0)
+		r = read_path(k, name, &full);
+	if (r == 0 && (job.outside || is_outside(buf_text(&own)) || is_outside(buf_text(&full)) ||
+		       !cut_path(&full, depth_of_root(buf_text(&job.daemon), buf_text(&own)))))
+		r = -ENOENT;
+	if (r == 0 && k->base && *k->base && below(k->base, buf_text(&full)))
+		*ret_dir = TREE_ROOT;
+	else if (r == 0)
+		r = dir_from_base(k, buf_text(&full), ret_dir);
+	buf_free(&job.daemon);
+	return r;
 }

@@ -255,6 +255,40 @@ static int path_of(struct kernel *k, uint64_t node, char path[PATH_MAX], const c
 	return 0;
 }
 
+int node_full_path(struct kernel *k, uint64_t node, struct buf *out)
+{
+	char path[PATH_MAX];
+	const char *from_root;
+	int r = path_of(k, node, path, &from_root);
+
+	if (r < 0)
+		return r;
+	if (k->base)
+		buf_adds(out, k->base);
+	if (node != TREE_ROOT)
+		buf_addf(out, "/%s", from_root);
+	else if (!k->base || !*k->base)
+		buf_adds(out, "/");
+	return buf_error(out);
+}
+
+/* Costs no system call as long as the way is remembered. */
+int node_inside(struct kernel *k, uint64_t node, uint64_t ancestor)
+{
+	for (int depth = 0; node != ancestor; depth++) {
+		cleanup_place struct place place = { 0 };
+		int r;
+
+		if (node == TREE_ROOT)
+			return 0;
+		r = depth < DEPTH_MAX ? node_place(k, node, &place) : -ELOOP;
+		if (r < 0)
+			return r;
+		node = place.dir;
+	}
+	return 1;
+}
+
 /* Opens fd's node unless it is another than it was. */
 static int checked(const struct kernel *k, int fd, uint64_t node)
 {

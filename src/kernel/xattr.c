@@ -7,6 +7,7 @@
 
 #include "ctlfs/cleanup.h"
 #include "deputy.h"
+#include "guard.h"
 #include "internal.h"
 
 #define VALUE_MAX (64 << 10) /* XATTR_SIZE_MAX, XATTR_LIST_MAX */
@@ -70,10 +71,16 @@ static int kernel_set_xattr(struct tree *t, const struct caller *who, uint64_t n
 			    const char *name, const struct tree_xattr *x)
 {
 	struct kernel *k = kernel_of(t);
-	cleanup_close int fd = node_held(k, node_number(k, node));
 	struct xattr_job job = { .name = name, .x = x };
-	int r = job_fill(&job, fd);
+	cleanup_close int fd = -1;
+	int r;
 
+	node = node_number(k, node);
+	r = guard_node(k, who, node, ACT_ATTR);
+	if (r < 0)
+		return r;
+	fd = node_held(k, node);
+	r = job_fill(&job, fd);
 	return r < 0 ? r : deputy_run(k->privileged, who, do_set, &job);
 }
 

@@ -6,17 +6,14 @@
 #include "ctlfs/view.h"
 #include "snapshot.h"
 
-struct inits;
+struct containers;
 
 struct view {
 	struct source source; /* tree borrowed, host and states owned */
-	struct inits *inits; /* caller.c */
+	struct containers *containers;
 };
 
 /* As view_new(), over a given host, which the view owns from then on (not on failure). */
 int view_new_over(struct tree *tree, struct host *host, struct view **ret_view);
-
-int inits_new(struct inits **ret_inits); /* -ENOMEM */
-void inits_free(struct inits *i);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctlfs/container.h"
 #include "ctlfs/cpulist.h"
 #include "internal.h"
 #include "rows.h"
@@ -39,7 +40,7 @@ int view_new_over(struct tree *tree, struct host *host, struct view **ret_view)
 	if (r == 0)
 		r = states_new(STATES_MAX, &v->source.states);
 	if (r == 0)
-		r = inits_new(&v->inits);
+		r = containers_new(tree, host, &v->containers);
 	if (r < 0) {
 		view_free(v);
 		return r;
@@ -66,10 +67,35 @@ void view_free(struct view *v)
 {
 	if (!v)
 		return;
-	inits_free(v->inits);
+	containers_free(v->containers);
 	states_free(v->source.states);
 	host_free(v->source.host);
 	free(v);
+}
+
+int view_container(struct view *v, pid_t pid, uint64_t *ret_container)
+{
+	int r = pid ? containers_find(v->containers, pid, ret_container) : -ENOENT;
+
+	if (r != -ENOENT)
+		return r;
+	*ret_container = TREE_ROOT;
+	return 0;
+}
+
+int view_container_of(struct view *v, pid_t pid, uint64_t *ret_container)
+{
+	struct tree *t = v->source.tree;
+	uint64_t own, container;
+	int r = t->ops->locate(t, pid, &own);
+
+	if (r == 0)
+		r = view_container(v, pid, &container);
+	if (r == 0 && container == TREE_ROOT && v->source.machine_root)
+		r = container_at(t, own, &container);
+	if (r == 0)
+		*ret_container = container;
+	return r;
 }
 
 /* --- names and slots --- */

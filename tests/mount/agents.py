@@ -5,15 +5,19 @@ import ctypes
 import mmap
 import os
 import signal
+import socket
 import threading
 import time
 from multiprocessing.connection import Pipe
 
-from harness import DEADLINE
+from harness import DEADLINE, write
 
 libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
 CLONE_NEWPID = 0x20000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWCGROUP = 0x02000000
+MAPPED = 100000  # what root of an agent with ids of its own is outside
 
 
 def checked(result):
@@ -41,10 +45,14 @@ def serve(conn):
         conn.send(answer)
 
 
-def child_main(conn, uid, pidns):
+def child_main(conn, uid, pidns, mapped):
     die_with_parent()
     if pidns:
-        checked(libc.unshare(CLONE_NEWPID))
+        checked(libc.unshare(CLONE_NEWPID | (CLONE_NEWUSER if mapped else 0)))
+        if mapped:
+            conn.send((True, None))
+            conn.recv()
+            become(0)
         pid = os.fork()
         if pid:
             conn.send(pid)
@@ -65,9 +73,9 @@ def child_main(conn, uid, pidns):
 class Agent:
     """A child process. pid is its pid as the test sees it. With uid, root acts as that user on
     files (setfsuid); the process itself stays root's, so that a daemon without CAP_SYS_RESOURCE,
-    as in many containers, may still move it on the emulator."""
+    as in many containers, may still move it on the emulator. mapped: in a user namespace too."""
 
-    def __init__(self, uid=None, pidns=False):
+    def __init__(self, uid=None, pidns=False, mapped=False):
         self.conn, theirs = Pipe()
         self.child = os.fork()
         if not self.child:
@@ -75,10 +83,15 @@ class Agent:
             with contextlib.suppress(BaseException):
                 signal.alarm(0)
                 self.conn.close()
-                child_main(theirs, uid, pidns)
+                child_main(theirs, uid, pidns, mapped)
                 status = 0
             os._exit(status)
         theirs.close()
+        if mapped:
+            self.answer()
+            for kind in ("uid", "gid"):
+                write(f"/proc/{self.child}/{kind}_map", f"0 {MAPPED} 65536")
+            self.conn.send(None)
         self.pid = self.answer()
 
     def answer(self):
@@ -182,6 +195,43 @@ def burn(seconds):
     end = time.process_time() + seconds
     while time.process_time() < end:
         pass
+
+
+def unshare_cgroups():
+    checked(libc.unshare(CLONE_NEWCGROUP))
+
+
+def open_to_write(path):
+    """A file to write to later: its number."""
+    return os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def write_open(fd, text):
+    os.write(fd, text.encode())
+
+
+def listen(name):
+    """For a descriptor that another agent sends."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind("\0" + name)
+    server.listen()
+    kept.append(server)
+
+
+def send_open(name, path):
+    """Opens path to write and passes the descriptor on."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect("\0" + name)
+        fd = open_to_write(path)
+        socket.send_fds(client, [b"x"], [fd])
+        os.close(fd)
+
+
+def receive_open():
+    """The descriptor that was passed to the listener."""
+    conn, _ = kept.pop().accept()
+    with conn:
+        return socket.recv_fds(conn, 1, 1)[1][0]
 
 
 def become(uid):

@@ -250,18 +250,23 @@ class Writes(KernelCase):
 class Processes(KernelCase):
     def test_pid_namespace(self):
         """cgroup.procs in the numbers of whoever reads and writes."""
-        self.mkdir("x", "y")
-        inside, outside = self.agent("x", pidns=True), self.agent("x")
+        self.mkdir("x", "x/a", "x/b")
+        inside, outside = self.agent("x", pidns=True), self.agent("x/a")
         child = inside.call(agents.spawn, "fork")
-        procs = inside.call(read, self.at("x/cgroup.procs")).split()
+        for number in (str(child), "0"):
+            self.assertEqual("OK", outcome(inside.call, write, self.at("x/a/cgroup.procs"),
+                                           number))
+        procs = inside.call(read, self.at("x/a/cgroup.procs")).split()
         self.assertEqual(sorted(["1", str(child), "0"]), sorted(procs))
-        real = read(self.real_at("x/cgroup.procs")).split()
-        self.assertEqual(sorted(map(int, real)), self.members("x"))
-        self.assertEqual("OK", outcome(inside.call, write, self.at("y/cgroup.procs"), str(child)))
-        self.assertEqual([str(child)], inside.call(read, self.at("y/cgroup.procs")).split())
+        real = read(self.real_at("x/a/cgroup.procs")).split()
+        self.assertEqual(sorted(map(int, real)), self.members("x/a"))
+        write(self.real_at("x/cgroup.procs"), str(inside.pid))
+        self.assertEqual("OK", outcome(inside.call, write, self.at("x/b/cgroup.procs"),
+                                       str(child)))
+        self.assertEqual([str(child)], inside.call(read, self.at("x/b/cgroup.procs")).split())
         moved, = set(real) - {str(inside.pid), str(outside.pid)}
-        self.assertEqual([moved], read(self.real_at("y/cgroup.procs")).split())
-        self.assertEqual("ESRCH", outcome(inside.call, write, self.at("y/cgroup.procs"),
+        self.assertEqual([moved], read(self.real_at("x/b/cgroup.procs")).split())
+        self.assertEqual("ESRCH", outcome(inside.call, write, self.at("x/b/cgroup.procs"),
                                           str(outside.pid)))
 
     def test_events(self):

@@ -27,10 +27,10 @@ class Refusals(KernelCase):
         x, y = self.agent("x", pidns=True), self.agent("y", pidns=True)
         follower = Follower(self.mount.point, "--json")
         self.addCleanup(follower.end)
-        self.assertEqual("EINVAL", x.call(attempt, self.at("x/memory.max"), "a\xff\n"))
+        self.assertEqual("EINVAL", x.call(attempt, self.at("x/memory.oom.group"), "a\xff\n"))
         self.assertEqual("EBUSY", y.call(attempt, self.at("y/cgroup.subtree_control"), "+memory"))
         mine, = self.seen(x)
-        self.assertEqual((name + "/x/memory.max", name + "/x", 1, "EINVAL"),
+        self.assertEqual((name + "/x/memory.oom.group", name + "/x", 1, "EINVAL"),
                          tuple(mine[key] for key in ("file", "container", "pid", "errno")))
         mine, = self.seen(y)
         self.assertEqual(("EBUSY", name + "/y", 1),
@@ -50,8 +50,8 @@ class Refusals(KernelCase):
             with Mount("-o", f"audit={path}", backend="kernel") as mount:
                 at = mount.cgroup(name[1:], "x")
                 member = self.agent("x", pidns=True)
-                self.assertEqual("OK", member.call(attempt, at + "/memory.max", "64M\n"))
-                self.assertEqual("EINVAL", member.call(attempt, at + "/memory.max", "junk"))
+                self.assertEqual("OK", member.call(attempt, at + "/memory.oom.group", "1\n"))
+                self.assertEqual("EINVAL", member.call(attempt, at + "/memory.oom.group", "junk"))
                 os.mkdir(at + "/c")
                 os.chmod(at + "/c", 0o700)
                 os.chown(at + "/c/cgroup.procs", 1000, 1000)
@@ -59,7 +59,7 @@ class Refusals(KernelCase):
                 os.rmdir(at + "/c")
             lines = [json.loads(line) for line in read(path).splitlines()]
         self.assertEqual([
-            ("write", "/memory.max", "64M\n"), ("mkdir", "/c", None), ("chmod", "/c", "0700"),
+            ("write", "/memory.oom.group", "1\n"), ("mkdir", "/c", None), ("chmod", "/c", "0700"),
             ("chown", "/c/cgroup.procs", "1000:1000"), ("setxattr", "/c", "user.n=1"),
             ("rmdir", "/c", None)],
             [(e["op"], e["file"].removeprefix(name + "/x"), e.get("text")) for e in lines])

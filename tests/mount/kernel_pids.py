@@ -64,8 +64,8 @@ def move_thread(path):
 class Nested(KernelCase):
     def setUp(self):
         super().setUp()
-        self.mkdir("x", "y")
-        self.procs, self.other = self.at("x/cgroup.procs"), self.at("y/cgroup.procs")
+        self.mkdir("x", "x/y")
+        self.procs, self.other = self.at("x/cgroup.procs"), self.at("x/y/cgroup.procs")
 
     def outer(self):
         agent = self.agent("x", pidns=True)
@@ -84,8 +84,10 @@ class Nested(KernelCase):
         self.assertEqual("OK", outer.call(inner_write, self.other, "1"))
         self.assertEqual([str(pid)], outer.call(read, self.other).split())
         self.assertEqual([str(outer.pid)], read(self.real_at("x/cgroup.procs")).split())
-        self.assertEqual("OK", outer.call(inner_write, self.procs, "0"))
-        self.assertEqual("", self.read("y/cgroup.procs"))
+        # Where the first process of its namespace is ends what it can reach.
+        self.assertEqual("EACCES", outer.call(inner_write, self.procs, "0"))
+        self.assertEqual("OK", outcome(outer.call, write, self.procs, str(pid)))
+        self.assertEqual("", self.read("x/y/cgroup.procs"))
         self.assertEqual("OK", outcome(outer.call, write, self.other, str(pid)))
         self.assertEqual([str(pid)], outer.call(read, self.other).split())
 
@@ -94,7 +96,7 @@ class Nested(KernelCase):
         outer, stranger = self.outer(), self.agent("x")
         for word in (str(stranger.pid), str(outer.pid), str(os.getpid()), str(self.mount_pid())):
             self.assertEqual("ESRCH", outcome(outer.call, write, self.other, word), word)
-        self.assertEqual("", self.read("y/cgroup.procs"))
+        self.assertEqual("", self.read("x/y/cgroup.procs"))
 
     def mount_pid(self):
         return self.mount.process.pid

@@ -11,11 +11,16 @@
 #include "cmd/backend.h"
 #include "cmd/cmd.h"
 #include "cmd/mount.h"
+#include "cmd/mounttable.h"
 #include "cmd/mounts.h"
+#include "cmd/ocistate.h"
+#include "cmd/places.h"
+#include "cmd/recipe.h"
 #include "cmd/run.h"
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/json.h"
+#include "ctlfs/why.h"
 #include "suite.h"
 
 #define WORDS 12
@@ -270,6 +275,45 @@ START_TEST(mountinfo_is_understood)
 }
 END_TEST
 
+START_TEST(mounts_of_attach_are_told_from_others)
+{
+	char text[] =
+		"1 0 0:50 / / rw shared:7 master:1 - ext4 x rw\n"
+		"2 1 0:51 /view/7/proc/stat /proc/stat rw,nosuid - fuse.ctlfs x rw,allow_other\n"
+		"3 1 0:51 /view/7/proc/stat//deleted /proc/stat rw - fuse.ctlfs x rw\n"
+		"4 1 0:51 /cgroup/a\\040b /sys/fs/cgroup rw - fuse.ctlfs x rw\n"
+		"5 1 0:51 / /run/ctlfs rw - fuse.ctlfs x rw\n"
+		"6 1 0:51 /view/7/proc/stat /proc/meminfo rw - fuse.ctlfs x rw\n"
+		"7 1 0:51 /view//proc/stat /proc/stat rw - fuse.ctlfs x rw\n"
+		"8 1 0:51 /view/7x/proc/stat /proc/stat rw - fuse.ctlfs x rw\n"
+		"9 1 0:51 /view/7/proc/stats /proc/stat rw - fuse.ctlfs x rw\n"
+		"10 1 0:51 /proc/stat /proc/stat rw - fuse.ctlfs x rw\n"
+		"11 1 0:52 /view/7/proc/stat /proc/stat rw - fuse.other x rw\n"
+		"12 1 0:53 / /sys/fs/fuse/connections rw - fuse.ctlfs x rw\n"
+		"13 1 0:53 /view/7/proc/stat /proc/stat rw - fuse.ctlfs x rw\n"
+		"14 1 0:51 /view/7 / rw - fuse.ctlfs x rw\n"
+		"15 1 0:51";
+	cleanup_mounttable struct mounttable m = { 0 };
+
+	ck_assert_int_eq(mounttable_parse(text, &m), 0);
+	ck_assert_uint_eq(m.n, 14);
+	for (size_t i = 0; i < m.n; i++) {
+		int id = m.v[i].id;
+
+		ck_assert_int_eq(id, (int)i + 1);
+		ck_assert_int_eq(places_attached(&m, &m.v[i]), id >= 2 && id <= 4);
+	}
+	ck_assert_uint_eq(m.v[0].group, 7);
+	ck_assert_uint_eq(m.v[1].group, 0);
+	ck_assert_str_eq(m.v[3].root, "/cgroup/a b");
+	ck_assert(mounttable_has(m.v[1].options, "allow_other"));
+	ck_assert(mounttable_has(m.v[1].options, "rw"));
+	ck_assert(!mounttable_has(m.v[1].options, "allow"));
+	ck_assert(!mounttable_has("", "rw"));
+	ck_assert_ptr_null(mounttable_find(&m, 15));
+}
+END_TEST
+
 START_TEST(json_escapes)
 {
 	static const char *const cases[][2] = {
@@ -306,6 +350,53 @@ START_TEST(json_escapes)
 }
 END_TEST
 
+START_TEST(json_keeps_utf8_only)
+{
+	ck_assert(json_can(""));
+	ck_assert(json_can("/mnt/\xc3\xa4 \"\n"));
+	ck_assert(!json_can("/mnt/\xff"));
+	ck_assert(!json_can("\xc3"));
+}
+END_TEST
+
+/* Where runc 1.1 lets a mount go inside /proc; outside it all is well. */
+START_TEST(runc_allows_few_files)
+{
+	static const char *const refused[] = {
+		"proc/pressure/cpu", "proc/vmstat", "proc/meminfo/x", "proc/net", "proc/",
+	};
+
+	ck_assert(recipe_runc_allows("proc/meminfo"));
+	ck_assert(recipe_runc_allows("proc/net/dev"));
+	ck_assert(recipe_runc_allows("sys/devices/system/cpu"));
+	ck_assert(recipe_runc_allows("process"));
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		ck_assert(!recipe_runc_allows(refused[i]));
+}
+END_TEST
+
+/* What "off" asks for needs no bundle. */
+START_TEST(oci_states_are_read)
+{
+	cleanup_oci_state struct oci_state s = { .pid = 1 };
+	int r = oci_state_parse("{\"pid\": 7, \"annotations\": {\"ctlfs\": \"off\"}}",
+				&s);
+
+#ifdef HAVE_JANSSON
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(s.pid, 7);
+	ck_assert_int_eq(s.wish, OCI_WISH_NOTHING);
+	ck_assert_ptr_null(s.rootfs);
+	ck_assert_int_eq(oci_state_parse("{\"pid\": 7}", &s), -EINVAL);
+	ck_assert_int_eq(s.pid, 7);
+	ck_assert_ptr_nonnull(strstr(why_take(), "bundle"));
+#else
+	ck_assert_int_eq(r, -ENOTSUP);
+	ck_assert_ptr_nonnull(strstr(why_take(), "jansson"));
+#endif
+}
+END_TEST
+
 START_TEST(words_are_whole)
 {
 	ck_assert(backend_has_word("cpuset cpu memory\n", "cpu"));
@@ -330,7 +421,11 @@ int main(void)
 	tcase_add_test(tcase, mount_lists_fill_the_struct);
 	tcase_add_test(tcase, rows_are_complete);
 	tcase_add_test(tcase, mountinfo_is_understood);
+	tcase_add_test(tcase, mounts_of_attach_are_told_from_others);
 	tcase_add_test(tcase, json_escapes);
+	tcase_add_test(tcase, json_keeps_utf8_only);
+	tcase_add_test(tcase, runc_allows_few_files);
+	tcase_add_test(tcase, oci_states_are_read);
 	tcase_add_test(tcase, words_are_whole);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);

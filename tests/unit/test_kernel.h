@@ -135,7 +135,7 @@ static inline void setup(void)
 	must_write(BASE "/cgroup.subtree_control", "+cpu +memory +pids +cpuset");
 	ck_assert_int_eq(mkdir(BASE "/a", 0755), 0);
 	ck_assert_int_eq(mkdir(BASE "/b", 0755), 0);
-	ck_assert_int_eq(kernel_new(BASE, &tree), 0);
+	ck_assert_int_eq(kernel_new(BASE, NULL, &tree), 0);
 }
 
 static inline void teardown(void)

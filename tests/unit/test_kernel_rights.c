@@ -157,7 +157,7 @@ START_TEST(unprivileged)
 	tree_destroy(tree);
 	ck_assert_int_eq(setresgid(USER, USER, 0), 0);
 	ck_assert_int_eq(setresuid(USER, USER, 0), 0);
-	ck_assert_int_eq(kernel_new(BASE, &tree), 0);
+	ck_assert_int_eq(kernel_new(BASE, NULL, &tree), 0);
 	ck_assert(!kernel_of(tree)->privileged);
 	ck_assert(!kernel_of(tree)->handles);
 	ck_assert_int_eq(write_as(&user, "a/memory.max", "1M"), 0);
@@ -184,7 +184,7 @@ START_TEST(cgroup_namespace)
 	inner = start_caller(0, enter_cgroupns);
 	refused = write_as(&inner, "a/memory.max", "1M");
 	ck_assert_int_eq(write_as(&inner, "a/memory.oom.group", "1"), 0);
-	ck_assert_int_eq(write_as(&inner, "b/cgroup.procs", "0"), -ENOENT);
+	ck_assert_int_eq(write_as(&inner, "b/cgroup.procs", "0"), -EACCES);
 	ck_assert_int_eq(write_as(&outer, "a/memory.max", "2M"), 0);
 	ck_assert_int_eq(mount(NULL, MOUNT, NULL, MS_REMOUNT, NULL), 0);
 	ck_assert_int_eq(refused, -EPERM);
@@ -278,24 +278,33 @@ START_TEST(pid_namespaces)
 	struct caller self = { .pid = getpid() };
 	pid_t outside = start_in(BASE "/a"), second;
 	struct caller init = start_pidns(&second);
+	char pid[16];
 
-	ck_assert_int_eq(write_as(&init, "a/cgroup.procs", "2"), 0);
-	read_as(&self, "a/cgroup.procs", &text);
+	ck_assert_int_eq(mkdir(BASE "/a/x", 0755), 0);
+	ck_assert_int_eq(mkdir(BASE "/a/y", 0755), 0);
+	snprintf(pid, sizeof pid, "%d", init.pid);
+	must_write(BASE "/a/cgroup.procs", pid);
+	snprintf(pid, sizeof pid, "%d", second);
+	must_write(BASE "/a/cgroup.procs", pid);
+	snprintf(pid, sizeof pid, "%d", outside);
+	must_write(BASE "/a/x/cgroup.procs", pid);
+	ck_assert_int_eq(write_as(&init, "a/x/cgroup.procs", "2"), 0);
+	read_as(&self, "a/x/cgroup.procs", &text);
 	ck_assert(has_line(buf_text(&text), second));
 	ck_assert(has_line(buf_text(&text), outside));
-	read_as(&init, "a/cgroup.procs", &text);
+	read_as(&init, "a/x/cgroup.procs", &text);
 	ck_assert_str_eq(buf_text(&text), "0\n2\n");
-	read_as(&init, "a/cgroup.threads", &text);
+	read_as(&init, "a/x/cgroup.threads", &text);
 	ck_assert_str_eq(buf_text(&text), "0\n2\n");
-	/* 0 is the writer, who is not the daemon. */
-	ck_assert_int_eq(write_as(&init, "b/cgroup.procs", "0"), 0);
-	read_as(&init, "b/cgroup.procs", &text);
-	ck_assert_str_eq(buf_text(&text), "1\n");
-	read_as(&TREE_SELF, "b/cgroup.procs", &text);
-	ck_assert(has_line(buf_text(&text), init.pid));
 	/* What he cannot see he cannot move. */
-	ck_assert_int_eq(write_as(&init, "b/cgroup.procs", "3"), -ESRCH);
-	ck_assert_int_eq(write_as(&init, "b/cgroup.procs", "-1"), -EINVAL);
+	ck_assert_int_eq(write_as(&init, "a/y/cgroup.procs", "3"), -ESRCH);
+	ck_assert_int_eq(write_as(&init, "a/y/cgroup.procs", "-1"), -EINVAL);
+	/* 0 is the writer, who is not the daemon. */
+	ck_assert_int_eq(write_as(&init, "a/cgroup.procs", "0"), 0);
+	read_as(&init, "a/cgroup.procs", &text);
+	ck_assert_str_eq(buf_text(&text), "1\n");
+	read_as(&TREE_SELF, "a/cgroup.procs", &text);
+	ck_assert(has_line(buf_text(&text), init.pid));
 	stop(init.pid);
 	stop(outside);
 }
@@ -341,7 +350,7 @@ START_TEST(events)
 	ck_assert_int_eq(rmdir(BASE "/a"), 0);
 	wait_for(pipes[0], dir);
 	tree_destroy(tree);
-	ck_assert_int_eq(kernel_new(BASE, &tree), 0);
+	ck_assert_int_eq(kernel_new(BASE, NULL, &tree), 0);
 }
 END_TEST
 
@@ -382,7 +391,7 @@ START_TEST(many)
 	wait_for(pipes[0], nodes[1000]);
 	stop(pid);
 	tree_destroy(tree);
-	ck_assert_int_eq(kernel_new(BASE, &tree), 0);
+	ck_assert_int_eq(kernel_new(BASE, NULL, &tree), 0);
 }
 END_TEST
 

@@ -349,18 +349,18 @@ START_TEST(namespaced)
 	ck_assert_int_eq(unshare(CLONE_NEWCGROUP), 0);
 	must_write(MOUNT "/cgroup.procs", self);
 	ck_assert_int_eq(mount("none", "/mnt", "cgroup2", 0, NULL), 0);
-	ck_assert_int_eq(kernel_new("/mnt", &inner), 0);
+	ck_assert_int_eq(kernel_new("/mnt", NULL, &inner), 0);
 	ck_assert_int_eq(inner->ops->locate(inner, pid, &dir), 0);
 	ck_assert_uint_eq(dir, direct_ino(BASE "/a/sub"));
 	ck_assert_int_eq(inner->ops->locate(inner, getpid(), &dir), -ENOENT);
 	tree_destroy(inner);
-	ck_assert_int_eq(kernel_new("/mnt/sub", &inner), 0);
+	ck_assert_int_eq(kernel_new("/mnt/sub", NULL, &inner), 0);
 	ck_assert_int_eq(inner->ops->locate(inner, pid, &dir), 0);
 	ck_assert_uint_eq(dir, TREE_ROOT);
 	tree_destroy(inner);
-	ck_assert_int_eq(kernel_new("/proc", &inner), -EMEDIUMTYPE);
-	ck_assert_int_eq(kernel_new("/mnt/none", &inner), -ENOENT);
-	ck_assert_int_eq(kernel_new("/mnt/cgroup.procs", &inner), -ENOTDIR);
+	ck_assert_int_eq(kernel_new("/proc", NULL, &inner), -EMEDIUMTYPE);
+	ck_assert_int_eq(kernel_new("/mnt/none", NULL, &inner), -ENOENT);
+	ck_assert_int_eq(kernel_new("/mnt/cgroup.procs", NULL, &inner), -ENOTDIR);
 	ck_assert_int_eq(umount("/mnt"), 0);
 	stop(pid);
 }

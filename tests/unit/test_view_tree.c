@@ -333,6 +333,13 @@ START_TEST(callers)
 	ck_assert_uint_eq(container_of(2), child);
 	tree.where[1] = TREE_ROOT;
 	ck_assert_uint_eq(container_of(2), TREE_ROOT);
+	ck_assert_int_eq(view_container_of(view, 2, &container), 0);
+	ck_assert_uint_eq(container, child);
+	ck_assert_int_eq(view_container_of(view, 11, &container), 0);
+	ck_assert_uint_eq(container, other);
+	tree.where[11] = child;
+	ck_assert_int_eq(view_container_of(view, 11, &container), 0);
+	ck_assert_uint_eq(container, a);
 
 	tree.where[11] = child;
 	host.processes[10].alive = false; /* the namespace dies */

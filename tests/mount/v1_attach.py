@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`ctlfs attach` and `ctlfs detach` on a host with cgroup v1: views, and no tree."""
+from containers import VIEWS, Container, attach_cycle, attached, detach
+from harness import run_ctlfs, write
+from v1_views import DIRS, V1Case, real
+
+
+class Attach(V1Case):
+    modes = ("v1", "mixed")
+
+    def test_cycle(self):
+        self.make("ctr")
+        write(real("memory", "ctr/memory.limit_in_bytes"), "128M")
+        write(real("cpu", "ctr/cpu.cfs_quota_us"), "100000")
+        container = Container()
+        self.addCleanup(container.end)
+        done = run_ctlfs("attach", "--mount", self.mount.point, container.pid)
+        self.assertEqual((1, ""), (done.status, done.out), done)
+        self.assertIn("in the root cgroup", done.err)
+        for controller in DIRS:
+            write(real(controller, "ctr/cgroup.procs"), str(container.pid))
+        attach_cycle(self, self.mount, container.pid,
+                     {"/proc/meminfo": 128 * 1024, "/proc/cpuinfo": 1, "/proc/stat": 1}, rounds=2)
+        done = run_ctlfs("attach", "--mount", self.mount.point, "--tree", "yes", container.pid)
+        self.assertEqual((1, ""), (done.status, done.out), done)
+        self.assertIn("has no tree", done.err)
+        self.assertEqual([], attached(container.pid))
+        done = run_ctlfs("attach", "--mount", self.mount.point, container.pid)
+        self.assertRegex(done.out, r"^attached 7 views to container \d+\n$")
+        self.assertEqual(list(VIEWS), attached(container.pid))
+        self.assertEqual(sorted(VIEWS), sorted(detach(self, container.pid)["detached"]))
