@@ -54,16 +54,24 @@ class Polls(KernelCase):
     test_inotify_rmdir = test_poll.Polls.test_inotify_rmdir
     test_pressure_masks = test_poll.Polls.test_pressure_masks
     test_pressure_hidden = test_poll.Polls.test_pressure_hidden
-    test_removed = test_poll.Polls.test_removed
     test_storm = test_poll.Polls.test_storm
     hold = test_poll.Polls.hold
     freeze = test_poll.Polls.freeze
     watch = test_poll.Polls.watch
     trigger = test_poll.Polls.trigger
+    many = 64  # each costs the VM half a second where others use the machine
 
     def setUp(self):
         super().setUp()
         self.mkdir("a", "a/b")
+
+    def test_removed(self):
+        """rmdir wakes who waits on a trigger."""
+        fd = self.trigger("a/b/memory.pressure", "full 100000 2000000")
+        waiter = Waiter(fd)
+        os.rmdir(self.at("a/b"))
+        self.assertEqual(URGENT, waiter.result())
+        self.assertEqual(CHANGED, poll(fd))
 
     def test_order(self):
         test_poll.Polls.test_order(self)
@@ -196,15 +204,13 @@ class Triggers(KernelCase):
         wait_for(lambda: monitors() == 0, "no trigger is left")
 
     def test_users(self):
-        """Who has no CAP_SYS_RESOURCE needs a window of whole 2 s, from 6.4 on, and a right."""
+        """Who has no CAP_SYS_RESOURCE needs a window of whole 2 s, and a right."""
         os.chmod(self.at("a/cpu.pressure"), 0o666)
         user = self.agent()
         user.call(agents.become, 65534)
-        want = ("EINVAL", "OK") if KERNEL >= (6, 4) else ("EPERM", "EPERM")
         for base in (self.real_at("a"), self.at("a")):
-            got = tuple(outcome(user.call, write, base + "/cpu.pressure", text)
-                        for text in (self.TEXT, "some 20000 2000000"))
-            self.assertEqual(want, got, base)
+            self.check("EINVAL", user.call, write, base + "/cpu.pressure", self.TEXT)
+            self.check("OK", user.call, write, base + "/cpu.pressure", "some 20000 2000000")
             self.check("EACCES", user.call, write, base + "/io.pressure", "some 20000 2000000")
 
 

@@ -63,6 +63,7 @@ class Waiter(threading.Thread):
 
 class Polls(MountCase):
     granted = "+memory +pids"
+    many = 512
 
     def setUp(self):
         super().setUp()
@@ -138,16 +139,16 @@ class Polls(MountCase):
 
     def test_many(self):
         """512 descriptors on 512 files and 512 on one: all are woken, no other is."""
-        need = 1200
+        many, need = self.many, 1200
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard != resource.RLIM_INFINITY and hard < need:
             self.skipTest("not enough file descriptors")
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, need), hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        self.mkdir("a/other", *(f"a/b/{i}" for i in range(512)))
+        self.mkdir("a/other", *(f"a/b/{i}" for i in range(many)))
         with select.epoll() as epoll:
-            files = {self.hold(f"a/b/{i}/cgroup.events") for i in range(512)}
-            files |= {self.hold("a/b/cgroup.events") for _ in range(512)}
+            files = {self.hold(f"a/b/{i}/cgroup.events") for i in range(many)}
+            files |= {self.hold("a/b/cgroup.events") for _ in range(many)}
             other = self.hold("a/other/cgroup.events")
             for fd in [*files, other]:
                 os.read(fd, 100)
@@ -159,7 +160,7 @@ class Polls(MountCase):
                      "everybody who polls")
             self.assertEqual(files, woken)
             self.assertEqual(QUIET, poll(other))
-        for i in range(512):
+        for i in range(many):
             os.rmdir(self.at(f"a/b/{i}"))
 
     @root_only
