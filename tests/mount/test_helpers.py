@@ -169,13 +169,15 @@ class Unit(Case):
         self.assertRegex(done.out, r"Overall exposure level for ctlfs\.service: [0-4]\.\d")
 
     def test_seen(self):
-        """Nothing that would give the daemon mounts of its own."""
+        """Nothing that would give the daemon mounts of its own, forbid openat2(), or stumble
+        over a dead mount."""
         text = re.sub(r"(?m)^#.*$", "", read(self.unit))
         for name in ("ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateDevices",
                      "PrivateMounts", "ProtectProc", "ProcSubset", "ProtectKernel",
                      "ProtectControlGroups",
                      "MountFlags", "ReadOnlyPaths", "InaccessiblePaths", "BindPaths",
-                     "TemporaryFileSystem", "RootDirectory", "DynamicUser"):
+                     "TemporaryFileSystem", "RootDirectory", "DynamicUser",
+                     "RestrictSUIDSGID", "RuntimeDirectory"):
             self.assertNotIn(name, text)
 
 
