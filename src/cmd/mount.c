@@ -100,9 +100,9 @@ static const struct option_row rows[] = {
 	{ "options", 'o', "LIST", option_list, 0, .expected = "a list such as ro,spin=0",
 	  .help = "allow_other (the default for root), ro, spin=USEC (how long a worker waits "
 		  "awake after a reply, 50), threads=N, debug, backend=KIND, root=CGROUP, "
-		  "config=FILE, emulate=VERSION, no-enforce, audit=syslog|journal|FILE (a line "
-		  "for every change), log-refusals (refusals on standard error, too, so many for each "
-		  "container); generic options of mount(8) are accepted" },
+		  "config=FILE, emulate=VERSION, no-enforce, audit=syslog|journal|FILE (a "
+		  "line for every change), log-refusals (refusals on standard error, too, so "
+		  "many for each container); generic options of mount(8) are accepted" },
 	{ NULL },
 };
 
