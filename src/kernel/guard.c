@@ -276,7 +276,8 @@ mode_t guard_shown(struct kernel *k, uint64_t dir, const char *name)
 	const struct rule *rule = NULL;
 	enum verb verb;
 
-	if (!policy_gives(k->policy, name) || find_rule(k, dir, name, &rule) < 0)
+	/* A hierarchy of v1 has no policy: nobody but the daemon reads it. */
+	if (!k->policy || !policy_gives(k->policy, name) || find_rule(k, dir, name, &rule) < 0)
 		return 0;
 	verb = policy_verb(k->policy, rule, name, true);
 	return verb == VERB_ALLOW || verb == VERB_CEILING ? S_IWUSR | S_IWGRP | S_IWOTH : 0;
