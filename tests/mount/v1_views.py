@@ -90,7 +90,7 @@ class Start(V1Case):
 
     def test_no_tree(self):
         self.assertEqual(["ctl", "proc", "sys", "view"], sorted(os.listdir(self.mount.point)))
-        self.assertEqual(["errors", "stats", "version"], sorted(os.listdir(self.mount.path("ctl"))))
+        self.assertEqual(["errors", "errors.json", "stats", "version"], sorted(os.listdir(self.mount.path("ctl"))))
         self.check("ENOENT", os.stat, self.mount.path("cgroup"))
         self.check("ENOENT", os.stat, self.mount.path("ctl/cgroup"))
         self.check("ENOENT", os.lstat, self.mount.path("view/1/cgroup"))
