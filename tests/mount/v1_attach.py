@@ -2,23 +2,21 @@
 """`ctlfs attach` and `ctlfs detach` on a host with cgroup v1: views, and no tree."""
 from containers import VIEWS, Container, attach_cycle, attached, detach
 from harness import run_ctlfs, write
-from v1_views import DIRS, V1Case, real
+from v1_views import CGROUPS, DIRS, V1Case, real
 
 
-class Attach(V1Case):
-    modes = ("v1", "mixed")
+class AttachCase(V1Case):
+    modes = ()
 
-    def test_cycle(self):
-        self.make("ctr")
-        write(real("memory", "ctr/memory.limit_in_bytes"), "128M")
-        write(real("cpu", "ctr/cpu.cfs_quota_us"), "100000")
+    def cycle(self, procs):
+        """With the files to write its pid to, for 128M and one CPU."""
         container = Container()
         self.addCleanup(container.end)
         done = run_ctlfs("attach", "--mount", self.mount.point, container.pid)
         self.assertEqual((1, ""), (done.status, done.out), done)
         self.assertIn("in the root cgroup", done.err)
-        for controller in DIRS:
-            write(real(controller, "ctr/cgroup.procs"), str(container.pid))
+        for path in procs:
+            write(path, str(container.pid))
         attach_cycle(self, self.mount, container.pid,
                      {"/proc/meminfo": 128 * 1024, "/proc/cpuinfo": 1, "/proc/stat": 1}, rounds=2)
         done = run_ctlfs("attach", "--mount", self.mount.point, "--tree", "yes", container.pid)
@@ -29,3 +27,23 @@ class Attach(V1Case):
         self.assertRegex(done.out, r"^attached 7 views to container \d+\n$")
         self.assertEqual(list(VIEWS), attached(container.pid))
         self.assertEqual(sorted(VIEWS), sorted(detach(self, container.pid)["detached"]))
+
+
+class Attach(AttachCase):
+    modes = ("v1",)
+
+    def test_cycle(self):
+        self.make("ctr")
+        write(real("memory", "ctr/memory.limit_in_bytes"), "128M")
+        write(real("cpu", "ctr/cpu.cfs_quota_us"), "100000")
+        self.cycle([real(controller, "ctr/cgroup.procs") for controller in DIRS])
+
+
+class AttachMixed(AttachCase):
+    modes = ("mixed",)
+
+    def test_cycle(self):
+        self.make_mixed("ctr")
+        write(CGROUPS + "/unified/ctr/memory.max", "128M")
+        write(real("cpu", "ctr/cpu.cfs_quota_us"), "100000")
+        self.cycle([CGROUPS + "/unified/ctr/cgroup.procs", real("cpu", "ctr/cgroup.procs")])
