@@ -171,22 +171,6 @@ static int dir_at(struct kernel *k, const char *path, uint64_t *ret_dir)
 	return r;
 }
 
-/* Appends the path in a file like /proc/PID/cgroup, from the root of the reader's namespace. */
-static int read_path(const struct kernel *k, const char *file, struct buf *out)
-{
-	cleanup_buf struct buf text = { 0 };
-	int r = buf_readat(&text, AT_FDCWD, file, 1u << 20);
-	const char *path;
-
-	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	path = own_path(k, text.data);
-	if (!path)
-		return -ENOENT;
-	buf_adds(out, path);
-	return buf_error(out);
-}
-
 static bool is_outside(const char *path)
 {
 	return !strcmp(path, "/..") || !strncmp(path, "/../", 4);
@@ -242,6 +226,22 @@ int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir)
 
 /* --- the root of a cgroup namespace --- */
 
+/* Appends where the process or thread is, from the root of the reader's namespace. */
+static int read_path(const struct kernel *k, pid_t pid, struct buf *out)
+{
+	cleanup_buf struct buf text = { 0 };
+	int r = kernel_read_places(pid, &text);
+	const char *path;
+
+	if (r < 0)
+		return r;
+	path = own_path(k, text.data);
+	if (!path)
+		return -ENOENT;
+	buf_adds(out, path);
+	return buf_error(out);
+}
+
 /* From inside one: where the daemon is, and whether its member pid is below its root. */
 struct ns_job {
 	const struct kernel *kernel;
@@ -254,12 +254,10 @@ static int do_look(void *arg)
 {
 	cleanup_buf struct buf member = { 0 };
 	struct ns_job *job = arg;
-	char name[64];
-	int r = read_path(job->kernel, "/proc/thread-self/cgroup", &job->daemon);
+	int r = read_path(job->kernel, gettid(), &job->daemon);
 
-	snprintf(name, sizeof name, "/proc/%d/cgroup", job->pid);
 	if (r == 0)
-		r = read_path(job->kernel, name, &member);
+		r = read_path(job->kernel, job->pid, &member);
 	job->outside = is_outside(buf_text(&member));
 	return r;
 }
@@ -307,14 +305,12 @@ int locate_ns_root(struct kernel *k, pid_t pid, uint64_t *ret_dir)
 {
 	cleanup_buf struct buf own = { 0 }, full = { 0 };
 	struct ns_job job = { .kernel = k, .pid = pid };
-	char name[64];
-	int r = read_path(k, "/proc/self/cgroup", &own);
+	int r = read_path(k, getpid(), &own);
 
-	snprintf(name, sizeof name, "/proc/%d/cgroup", pid);
 	if (r == 0)
 		r = deputy_in_cgroup_ns(pid, do_look, &job);
 	if (r == 0)
-		r = read_path(k, name, &full);
+		r = read_path(k, pid, &full);
 	if (r == 0 && (job.outside || is_outside(buf_text(&own)) || is_outside(buf_text(&full)) ||
 		       !cut_path(&full, depth_of_root(buf_text(&job.daemon), buf_text(&own)))))
 		r = -ENOENT;

@@ -5,6 +5,7 @@ Each class of tests runs in a child process, which reports over a pipe. A test t
 for a long time has its daemons killed, so that whatever it waits for ends, and then itself.
 Whatever a class leaves behind, processes or mounts, is ended and counts as a failure.
 """
+import collections
 import contextlib
 import faulthandler
 import importlib
@@ -24,6 +25,7 @@ import harness
 from agents import die_with_parent
 from harness import DEADLINE, MARK
 
+SLOWEST = 12  # are named in the end
 TEST_DEADLINE = 5 * DEADLINE  # several waits in a row, each with a deadline of its own
 FILES = {"root": "test_*.py", "user": "test_*.py", "kernel": "kernel_*.py", "v1": "v1_*.py",
          "mixed": "v1_*.py"}
@@ -89,10 +91,12 @@ class ClassRun:
         os.chmod(self.tmp, 0o755)  # other users go through it to a mount
         self.mark = uuid.uuid4().hex
         self.results = {}  # test id: (kind, text)
+        self.took = collections.Counter()  # seconds by test id, those around the tests by class
         self.running = f"{type(tests[0]).__module__}.{self.name}"
         self.ended = False
 
     def start(self):
+        self.since = time.monotonic()
         self.conn, theirs = Pipe()
         sys.stdout.flush()
         self.pid = os.fork()
@@ -130,6 +134,9 @@ class ClassRun:
             kind, test, text = self.conn.recv()
         except (EOFError, ConnectionResetError):
             kind, test, text = "dead", self.running, "the tests' process has died"
+        now = time.monotonic()
+        self.took[self.running] += now - self.since
+        self.since = now
         self.ended = kind in ("end", "dead")
         if kind == "start":
             self.running = test
@@ -181,7 +188,7 @@ class ClassRun:
             # A class that could not be set up has told so once.
             if test.id() not in self.results and not self.ended:
                 self.report("failed", test.id(), "not run")
-        return [kind for kind, _ in self.results.values()]
+        return collections.Counter(kind for kind, _ in self.results.values())
 
 
 def modes_of(test):
@@ -218,12 +225,15 @@ def main(argv):
         print(f"tests/mount: {harness.CTLFS} is not built", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    kinds = []
+    count, took = collections.Counter(), collections.Counter()
     for tests in classes_of(mode, argv[2] if len(argv) == 3 else ""):
-        kinds += ClassRun(tests).run()
-    count = {kind: kinds.count(kind) for kind in ("passed", "failed", "skipped")}
-    print(", ".join(f"{n} {kind}" for kind, n in count.items()))
-    return 1 if count["failed"] or not kinds else 0
+        run = ClassRun(tests)
+        count += run.run()
+        took += run.took
+    print("slowest: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in
+                                  took.most_common(SLOWEST)))
+    print(", ".join(f"{count[kind]} {kind}" for kind in ("passed", "failed", "skipped")))
+    return 1 if count["failed"] or not count else 0
 
 
 if __name__ == "__main__":
