@@ -65,7 +65,7 @@ LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(adds
 	base tree host emul))))
 LIBS = $(addprefix $(BUILD)/,libctlfs-emul.a $(LIB_SONAME))
 
-.PHONY: all run test test-vm bench lint asan tsan install clean help tests fuzz fuzzers
+.PHONY: all run test test-vm test-vm-full bench lint asan tsan install clean help tests fuzz fuzzers
 .PHONY: conform conform-native kselftest benches
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -155,6 +155,11 @@ test-vm: ## only the tests on a real kernel in a virtual machine
 	.ci/install-packages build test vm
 	$(MAKE) all tests
 	tests/run vm
+
+test-vm-full: ## every test of a mount, and of the kernel, on Debian's kernels 6.1 and 6.12
+	.ci/install-packages build test vm
+	$(MAKE) all tests
+	tests/run vm-full
 
 benches: $(BENCH)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The mount suite: python3 -B tests/mount root|user|kernel|v1|mixed [PATTERN].
+"""The mount suite: python3 -B tests/mount root|user|kernel|v1|mixed [PATTERN...].
 
 Each class of tests runs in a child process, which reports over a pipe. A test that says nothing
 for a long time has its daemons killed, so that whatever it waits for ends, and then itself.
@@ -195,8 +195,8 @@ def modes_of(test):
     return getattr(getattr(test, test._testMethodName), "modes", test.modes)
 
 
-def classes_of(mode, pattern):
-    """Lists of tests, one list for a class."""
+def classes_of(mode, patterns):
+    """Lists of tests that have one of the patterns in their names, one list for a class."""
     for path in sorted(Path(__file__).parent.glob(FILES[mode])):
         module = importlib.import_module(path.stem)
         for item in vars(module).values():
@@ -205,14 +205,14 @@ def classes_of(mode, pattern):
             if item.__module__ != path.stem or mode not in getattr(item, "modes", ()):
                 continue
             tests = [test for test in unittest.defaultTestLoader.loadTestsFromTestCase(item)
-                     if pattern in test.id() and mode in modes_of(test)]
+                     if any(p in test.id() for p in patterns) and mode in modes_of(test)]
             if tests:
                 yield tests
 
 
 def main(argv):
-    if len(argv) not in (2, 3) or argv[1] not in FILES:
-        print("usage: tests/mount root|user|kernel|v1|mixed [PATTERN]", file=sys.stderr)
+    if len(argv) < 2 or argv[1] not in FILES:
+        print("usage: tests/mount root|user|kernel|v1|mixed [PATTERN...]", file=sys.stderr)
         return 2
     mode = argv[1]
     if (mode == "user") == harness.ROOT:
@@ -226,7 +226,7 @@ def main(argv):
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     count, took = collections.Counter(), collections.Counter()
-    for tests in classes_of(mode, argv[2] if len(argv) == 3 else ""):
+    for tests in classes_of(mode, argv[2:] or [""]):
         run = ClassRun(tests)
         count += run.run()
         took += run.took
