@@ -31,6 +31,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	/* Names, contents and locks all belong to the backend; the kernel caches no data. */
 	conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
 			FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS);
+	/* A caller waits for every answer: his pid is his own for as long as he is looked at. */
+	conn->want &= ~FUSE_CAP_ASYNC_DIO;
 	/* O_TRUNC comes with the open instead of as a request of its own; umask is the backend's.
 	 */
 	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_DONT_MASK);
