@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
@@ -264,14 +265,23 @@ static int mount_one(struct place *place)
 	return 0;
 }
 
-static void undo(struct places *p)
+/* What has been mounted goes. The reason is still that of the error, whatever happens here. */
+static int undo(struct places *p, int error)
 {
+	const char *noted = why_take();
+	cleanup_buf struct buf why = { 0 };
+
+	buf_adds(&why, *noted ? noted : strerror(-error));
 	for (size_t i = p->n; i-- > 0;) {
-		if (p->v[i].state != PLACE_ATTACHED && p->v[i].state != PLACE_REFRESHED)
+		struct place *place = &p->v[i];
+
+		if (place->state != PLACE_ATTACHED && place->state != PLACE_REFRESHED)
 			continue;
-		container_unmount(p->container, p->v[i].mount);
-		p->v[i].state = PLACE_FREE;
+		if (container_unmount(p->container, place->mount) < 0)
+			buf_addf(&why, "; /%s stays mounted: %s", place->bind.target, why_take());
+		place->state = PLACE_FREE;
 	}
+	return refuse(-error, "%s", buf_text(&why));
 }
 
 int places_mount(struct places *p)
@@ -288,7 +298,7 @@ int places_mount(struct places *p)
 	for (size_t i = 0; i < p->n && r == 0; i++)
 		r = mount_one(&p->v[i]);
 	if (r < 0)
-		undo(p);
+		r = undo(p, r);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
