@@ -35,8 +35,8 @@ static const struct command_line line = {
 	"errors",
 	"[DIRECTORY]",
 	"Shows the latest refused operations, oldest first, and why they were refused: of the "
-	"ctlfs "
-	"mounted on DIRECTORY, else of $CTLFS_MOUNT ('ctlfs run' sets it), else of the only one.",
+	"ctlfs mounted on DIRECTORY, else of $CTLFS_MOUNT ('ctlfs run' sets it), else of the only "
+	"one.",
 	rows,
 	0,
 	1,

@@ -2,7 +2,6 @@
 /* ctlfs mount: serve the tree and the views at a directory, as a daemon or in the foreground. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 /* The namespaces of `ctlfs run`, and what is mounted in them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
