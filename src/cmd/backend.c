@@ -14,6 +14,7 @@
 #include "ctlfs/emul.h"
 #include "ctlfs/host.h"
 #include "ctlfs/kernel.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/server.h"
 #include "ctlfs/tasks.h"
 #include "ctlfs/v1.h"
@@ -171,17 +172,6 @@ int backend_directory(const char *root, struct buf *out)
 	return buf_error(out);
 }
 
-bool backend_has_word(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = text; (p = strstr(p, word)) != NULL; p += len) {
-		if ((p == text || strchr(" \t\n", p[-1])) && (!p[len] || strchr(" \t\n", p[len])))
-			return true;
-	}
-	return false;
-}
-
 static int check_controllers(const char *dir, const char *have, const char *controllers)
 {
 	cleanup_free char *copy = strdup(controllers);
@@ -190,7 +180,7 @@ static int check_controllers(const char *dir, const char *have, const char *cont
 	if (!copy)
 		return -ENOMEM;
 	for (char *word; (word = strsep(&rest, " ")) != NULL;) {
-		if (*word && !backend_has_word(have, word))
+		if (*word && !parse_has_word(have, word, " \n"))
 			return refuse(ENOENT, "the cgroup %s does not have the controller %s", dir,
 				      word);
 	}

@@ -61,7 +61,4 @@ int backend_directory(const char *root, struct buf *out);
  * else -errno, with the reason noted. Changes nothing. */
 int backend_usable(const char *dir, const char *controllers);
 
-/* Is word one of the words of text, which have white space between them? */
-bool backend_has_word(const char *text, const char *word);
-
 #endif

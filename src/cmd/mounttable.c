@@ -66,14 +66,3 @@ bool mounttable_is_ctlfs(const struct mountinfo *row)
 {
 	return strcmp(row->type, SERVER_FSTYPE) == 0 && strcmp(row->root, "/") == 0;
 }
-
-bool mounttable_has(const char *options, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = options; *p; p += strcspn(p, ","), p += *p == ',') {
-		if (strcspn(p, ",") == len && strncmp(p, word, len) == 0)
-			return true;
-	}
-	return false;
-}

@@ -26,7 +26,5 @@ void mounttable_free(struct mounttable *m);
 const struct mountinfo *mounttable_find(const struct mounttable *m, int id);
 /* Whether it is the whole of a ctlfs, not a bind of a part. */
 bool mounttable_is_ctlfs(const struct mountinfo *row);
-/* Whether word is one of the comma-separated options. */
-bool mounttable_has(const char *options, const char *word);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
 #include "run.h"
@@ -162,7 +163,8 @@ static bool may_write_cgroups(const struct mountinfo *row)
 {
 	return strcmp(row->type, "sysfs") != 0 &&
 	       (strcmp(row->type, "cgroup2") != 0 ||
-		(!mounttable_has(row->flags, "ro") && !mounttable_has(row->options, "ro")));
+		(!parse_has_word(row->flags, "ro", ",") &&
+		 !parse_has_word(row->options, "ro", ",")));
 }
 
 static int judge(const struct places *p, struct place *place, const struct mounttable *info,

@@ -16,6 +16,7 @@
 #include "ctlfs/clock.h"
 #include "ctlfs/kernel.h"
 #include "ctlfs/log.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/pidns.h"
 #include "ctlfs/policy.h"
 #include "ctlfs/why.h"
@@ -102,7 +103,7 @@ static int enable_one(struct tree *t, uint64_t parent, const char *controller)
 	char text[64];
 	int r = tree_read(t, parent, "cgroup.subtree_control", &have);
 
-	if (r < 0 || backend_has_word(buf_text(&have), controller))
+	if (r < 0 || parse_has_word(buf_text(&have), controller, " \n"))
 		return r;
 	snprintf(text, sizeof text, "+%s", controller);
 	r = tree_write(t, parent, "cgroup.subtree_control", text);

@@ -12,6 +12,7 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/kernel.h"
 #include "ctlfs/mountinfo.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/why.h"
 #include "deputy.h"
 #include "internal.h"
@@ -116,23 +117,6 @@ int locate_init(struct kernel *k)
 	return r < 0 ? r : mountinfo_each(find_base, &search);
 }
 
-/* Is word one of those in list[len], which have commas between them? */
-static bool lists(const char *list, size_t len, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (size_t at = 0; at < len; at++) {
-		size_t end = at;
-
-		while (end < len && list[end] != ',')
-			end++;
-		if (end - at == n && !memcmp(list + at, word, n))
-			return true;
-		at = end;
-	}
-	return false;
-}
-
 /* The path in the line "NUMBER:CONTROLLERS:PATH" of k's hierarchy. That of cgroup v2 alone has no
  * controllers and number 0. */
 static char *own_path(const struct kernel *k, char *text)
@@ -145,8 +129,10 @@ static char *own_path(const struct kernel *k, char *text)
 
 		if (!k->controller && !strncmp(line, "0::", 3))
 			return line + 3;
-		if (k->controller && path &&
-		    lists(list + 1, (size_t)(path - list - 1), k->controller))
+		if (!k->controller || !path)
+			continue;
+		*path = '\0';
+		if (parse_has_word(list + 1, k->controller, ","))
 			return path + 1;
 	}
 	return NULL;
