@@ -102,18 +102,13 @@ static void add_count(struct buf *out, size_t views, bool tree)
 	buf_addf(out, "%s%s", views && tree ? " and " : "", tree ? "the tree" : "");
 }
 
-static bool is_tree_path(const char *path)
-{
-	return strcmp(path, "/" BINDS_TREE) == 0;
-}
-
 /* Those of texts that are mount points of views, and whether the tree's is among them. */
 static void add_counted(struct buf *out, const char *const *texts, size_t n)
 {
 	size_t trees = 0;
 
 	for (size_t i = 0; i < n; i++)
-		trees += is_tree_path(texts[i]);
+		trees += binds_is_tree(texts[i] + 1);
 	add_count(out, n - trees, trees > 0);
 }
 

@@ -48,7 +48,7 @@ static int complain(int r)
 /* The tree of the ctlfs mounted at path, or path itself. */
 static int tree_of(const char *path, struct buf *out)
 {
-	cleanup_mounts struct ctlfs_mounts m = { 0 };
+	cleanup_mounttable struct mounttable m = { 0 };
 	cleanup_free char *real = realpath(path, NULL);
 
 	if (!real)

@@ -172,8 +172,8 @@ static int complain(const char *path, int r)
 /* The device number of what is mounted at path, "" if it is not ours. */
 static void read_device(const char *path, char (*ret_device)[32])
 {
-	cleanup_mounts struct ctlfs_mounts m = { 0 };
-	const struct ctlfs_mount *found = NULL;
+	cleanup_mounttable struct mounttable m = { 0 };
+	const struct mountinfo *found = NULL;
 
 	if (mounts_read(&m) == 0)
 		found = mounts_find(&m, path);

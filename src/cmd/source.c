@@ -44,7 +44,7 @@ static int open_mount(struct source *s, const char *mount, int proc)
 		return refuse(errno, "%s: %s", s->mount, strerror(errno));
 	r = mounttable_read(proc, &s->mounts);
 	if (r == 0)
-		r = container_mount_of(proc, s->dir, &id);
+		r = mountinfo_of(proc, s->dir, &id);
 	if (r < 0)
 		return r;
 	s->row = mounttable_find(&s->mounts, id);

@@ -46,25 +46,6 @@ int kernel_mountpoint(struct buf *out)
 	return buf_error(out);
 }
 
-/* The number of the mount that fd is on. */
-static int mount_id(int fd, int *ret_id)
-{
-	cleanup_buf struct buf text = { 0 };
-	const char *line;
-	char path[64];
-	int r;
-
-	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-	r = buf_readat(&text, AT_FDCWD, path, 1u << 16);
-	if (r < 0)
-		return r;
-	line = strstr(buf_text(&text), "mnt_id:");
-	if (!line)
-		return -ENOENT;
-	*ret_id = atoi(line + strlen("mnt_id:"));
-	return 0;
-}
-
 /* If path is dir or lies below it, what follows ("", "/a/b"); else NULL. */
 static const char *below(const char *path, const char *dir)
 {
@@ -112,7 +93,7 @@ static int find_base(void *data, const struct mountinfo *mount)
 int locate_init(struct kernel *k)
 {
 	struct base_search search = { .kernel = k };
-	int r = mount_id(k->root, &search.id);
+	int r = mountinfo_of(AT_FDCWD, k->root, &search.id);
 
 	return r < 0 ? r : mountinfo_each(find_base, &search);
 }

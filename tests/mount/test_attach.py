@@ -304,10 +304,13 @@ class Leftovers(AttachCase):
         self.addCleanup(run.wait)
         self.addCleanup(run.terminate)
         wait_for(lambda: read(out.name) == "ready\n", "the command runs")
-        pid, = [int(name) for name in os.listdir("/proc") if name.isdigit() and
-                outcome(read, f"/proc/{name}/cmdline") == "OK" and
-                read(f"/proc/{name}/cmdline") == "sleep\x00100000\x00" and
-                attached(name)]
+
+        def sleeping():
+            return [int(name) for name in os.listdir("/proc") if name.isdigit() and
+                    outcome(read, f"/proc/{name}/cmdline") == "OK" and
+                    read(f"/proc/{name}/cmdline") == "sleep\x00100000\x00" and
+                    attached(name)]
+        pid, = wait_for(sleeping, "the command sleeps")
         before = attached(pid)
         self.assertEqual("nothing to detach\n", run_ctlfs("detach", pid).out)
         self.write("ctr/cgroup.procs", str(pid))

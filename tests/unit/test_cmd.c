@@ -264,9 +264,10 @@ START_TEST(mountinfo_is_understood)
 		"57 27 0:55 / /mnt/other rw - fuse.lxcfs lxcfs rw\n"
 		"58 27 0:56 / /mnt/cut\n"
 		"\n";
-	cleanup_mounts struct ctlfs_mounts m = { 0 };
+	cleanup_mounttable struct mounttable m = { 0 };
 
-	ck_assert_int_eq(mounts_parse(text, &m), 0);
+	ck_assert_int_eq(mounttable_parse(text, &m), 0);
+	mounts_keep(&m);
 	ck_assert_uint_eq(m.n, 2);
 	ck_assert_ptr_nonnull(mounts_find(&m, "/mnt/with blank\\"));
 	ck_assert_ptr_null(mounts_find(&m, "/mnt/covered"));
