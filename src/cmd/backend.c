@@ -21,38 +21,14 @@
 #include "ctlfs/view.h"
 #include "ctlfs/why.h"
 
-int option_backend(const struct option_row *row, const char *text, void *field)
-{
-	static const char *const names[] = {
-		[BACKEND_AUTO] = "auto", [BACKEND_KERNEL] = "kernel",
-		[BACKEND_EMULATOR] = "emulator", [BACKEND_V1] = "v1",
-	};
+const char *const backend_words[] = {
+	[BACKEND_AUTO] = "auto", [BACKEND_KERNEL] = "kernel",
+	[BACKEND_EMULATOR] = "emulator", [BACKEND_V1] = "v1", NULL,
+};
 
-	(void)row;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*(enum backend_kind *)field = (enum backend_kind)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-int option_emulate(const struct option_row *row, const char *text, void *field)
-{
-	static const char *const names[] = {
-		[EMUL_6_12] = "6.12", [EMUL_6_1] = "6.1", [EMUL_6_18] = "6.18",
-	};
-
-	(void)row;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*(enum emul_version *)field = (enum emul_version)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
+const char *const emulate_words[] = {
+	[EMUL_6_12] = "6.12", [EMUL_6_1] = "6.1", [EMUL_6_18] = "6.18", NULL,
+};
 
 static int open_view(struct backend *b)
 {

@@ -309,10 +309,5 @@ int cmd_binds(int argc, char **argv)
 		return status;
 	why_take();
 	r = show(&o);
-	if (r < 0) {
-		const char *reason = why_take();
-
-		log_error("binds: %s", *reason ? reason : strerror(-r));
-	}
-	return r < 0 ? STATUS_FAILED : 0;
+	return r < 0 ? command_failed(r, "binds") : 0;
 }

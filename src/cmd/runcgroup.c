@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cmd.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/clock.h"
 #include "ctlfs/kernel.h"
@@ -343,16 +344,14 @@ int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 	why_take();
 	r = new_on_either(o, &c);
 	if (r < 0) {
-		const char *reason = why_take();
-
-		log_error("run: %s", *reason ? reason : strerror(-r));
+		command_failed(r, "run");
 		return r;
 	}
 	r = set_limits(o, &c);
 	if (r == 0) {
 		r = scenario_start(&o->scenario, &c.backend);
 		if (r < 0)
-			log_error("run: --scenario: %s", why_take());
+			command_failed(r, "run: --scenario");
 	}
 	if (r < 0) {
 		run_cgroup_free(&c);

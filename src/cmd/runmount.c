@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "binds.h"
+#include "cmd.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
 #include "ctlfs/server.h"
@@ -75,11 +76,8 @@ int run_mount(int *ret_device)
 	}
 	why_take();
 	r = server_mount(&config, ret_device);
-	if (r < 0) {
-		const char *reason = why_take();
-
-		log_error("run: %s", *reason ? reason : strerror(-r));
-	}
+	if (r < 0)
+		command_failed(r, "run");
 	return r;
 }
 

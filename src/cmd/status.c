@@ -11,7 +11,6 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/json.h"
 #include "ctlfs/log.h"
-#include "ctlfs/why.h"
 #include "mounts.h"
 
 #define CTL_MAX (1u << 20)
@@ -152,10 +151,8 @@ int cmd_status(int argc, char **argv)
 	if (status != OPTIONS_GO_ON)
 		return status;
 	r = mounts_read(&mounts);
-	if (r < 0) {
-		log_error("status: %s", why_take());
-		return STATUS_FAILED;
-	}
+	if (r < 0)
+		return command_failed(r, "status");
 	if (operands.n)
 		return show_one(&mounts, operands.v[0], o.json);
 	if (mounts.n == 0) {
