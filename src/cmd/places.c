@@ -176,7 +176,8 @@ static int judge(const struct places *p, struct place *place, const struct mount
 					     "first", place->bind.target);
 		return 0;
 	}
-	if (binds_is_tree(place->bind.target) && p->tree == TREE_AUTO && !place->stale && may_write_cgroups(row)) {
+	if (binds_is_tree(place->bind.target) && p->tree == TREE_AUTO && !place->stale &&
+	    may_write_cgroups(row)) {
 		place->state = PLACE_LEFT_OUT;
 		return 0;
 	}

@@ -52,12 +52,14 @@ static void show_volume(struct buf *out, const char *source, const struct bind *
 
 static void show_nspawn(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "--bind%s=%s:/%s\n", binds_is_tree(b->target) ? "" : "-ro", source, b->target);
+	buf_addf(out, "--bind%s=%s:/%s\n", binds_is_tree(b->target) ? "" : "-ro", source,
+		 b->target);
 }
 
 static void show_nspawn_file(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "Bind%s=%s:/%s\n", binds_is_tree(b->target) ? "" : "ReadOnly", source, b->target);
+	buf_addf(out, "Bind%s=%s:/%s\n", binds_is_tree(b->target) ? "" : "ReadOnly", source,
+		 b->target);
 }
 
 static void show_paths(struct buf *out, const char *source, const struct bind *b)
