@@ -22,22 +22,20 @@ HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protecti
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wvla -Wno-missing-field-initializers
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARNINGS) $(OPT) -g -pthread \
-	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(SYSTEMD_CFLAGS) $(INIH_CFLAGS) $(JANSSON_CFLAGS) \
-	$(CFLAGS)
+	$(HARDENING) $(SANITIZE) $(FUSE_CFLAGS) $(OPTIONAL_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE) $(LDFLAGS)
 FUSE_CFLAGS = $(shell $(PKG_CONFIG) --cflags fuse3)
 FUSE_LIBS = $(shell $(PKG_CONFIG) --libs fuse3)
-# The journal, if its library is there: LIBSYSTEMD= does without.
-LIBSYSTEMD ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo libsystemd)
-SYSTEMD_CFLAGS = $(if $(LIBSYSTEMD),-DHAVE_LIBSYSTEMD $(shell $(PKG_CONFIG) --cflags $(LIBSYSTEMD)))
-SYSTEMD_LIBS = $(if $(LIBSYSTEMD),$(shell $(PKG_CONFIG) --libs $(LIBSYSTEMD)))
-# Optional: without it no policy is read.
-INIH_LIBS := $(shell $(PKG_CONFIG) --silence-errors --libs inih)
-INIH_CFLAGS := $(if $(INIH_LIBS),-DHAVE_INIH $(shell $(PKG_CONFIG) --cflags inih))
-# Optional: without it there is no OCI hook.
-JANSSON_LIBS := $(shell $(PKG_CONFIG) --silence-errors --libs jansson)
-JANSSON_CFLAGS := $(if $(JANSSON_LIBS),-DHAVE_JANSSON $(shell $(PKG_CONFIG) --cflags jansson))
-LIBRARIES = $(FUSE_LIBS) $(SYSTEMD_LIBS) $(INIH_LIBS) $(JANSSON_LIBS)
+# Used where they are found; `make JANSSON=` and the like do without.
+found = $(shell $(PKG_CONFIG) --exists $(1) && echo $(1))
+INIH := $(call found,inih)
+JANSSON := $(call found,jansson)
+LIBSYSTEMD := $(call found,libsystemd)
+OPTIONAL := $(foreach name,INIH JANSSON LIBSYSTEMD,$(if $($(name)),$(name)))
+OPTIONAL_CFLAGS := $(OPTIONAL:%=-DHAVE_%) \
+	$(foreach name,$(OPTIONAL),$(shell $(PKG_CONFIG) --cflags $($(name))))
+OPTIONAL_LIBS := $(foreach name,$(OPTIONAL),$(shell $(PKG_CONFIG) --libs $($(name))))
+LIBRARIES = $(FUSE_LIBS) $(OPTIONAL_LIBS)
 CHECK_CFLAGS = $(shell $(PKG_CONFIG) --cflags check)
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 
@@ -185,14 +183,14 @@ bench: ## measure against a null FUSE file system, native files and LXCFS; the l
 	$(BUILD)/bench/emul
 	tests/bench/bench
 
-# Each parser of the emulator, FUZZ_SECONDS each.
+# Each target in tests/fuzz, FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 60
 FUZZ_BUILD = $(MAKE) BUILD=build/fuzz CC=clang OPT=-O1 HARDENING=-fPIE \
 	SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzzers
 
 fuzzers: $(FUZZERS)
 
-fuzz: ## fuzz every parser of the emulator with ASan and UBSan: FUZZ_SECONDS=60 each
+fuzz: ## fuzz every parser with ASan and UBSan: FUZZ_SECONDS=60 each
 	.ci/install-packages build fuzz
 	$(FUZZ_BUILD)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/fuzz
@@ -218,7 +216,9 @@ tsan: ## unit and mount tests under ThreadSanitizer
 		CTLFS_TEST_SLOW=4 \
 		tests/run unit mount
 
-fill = sed -e 's|@BINDIR@|$(BINDIR)|' -e 's|@LXCDIR@|$(LXCDIR)|' mount-helpers/$(1)
+# A file with the variables of this makefile in the place of their @NAMES@.
+fill = sed $(foreach name,BINDIR LXCDIR PREFIX LIBDIR INCLUDEDIR VERSION,\
+	-e 's|@$(name)@|$($(name))|') $(1)
 
 install: all ## install into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1
@@ -226,9 +226,9 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -m 755 mount-helpers/mount.ctlfs $(DESTDIR)$(SBINDIR)/mount.ctlfs
 	ln -sf mount.ctlfs $(DESTDIR)$(SBINDIR)/mount.fuse.ctlfs
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(HOOKSDIR) $(DESTDIR)$(LXCDIR)
-	$(call fill,ctlfs.service.in) >$(DESTDIR)$(UNITDIR)/ctlfs.service
-	$(call fill,oci-hook.json.in) >$(DESTDIR)$(HOOKSDIR)/ctlfs.json
-	$(call fill,lxc.conf.in) >$(DESTDIR)$(LXCDIR)/ctlfs.conf
+	$(call fill,mount-helpers/ctlfs.service.in) >$(DESTDIR)$(UNITDIR)/ctlfs.service
+	$(call fill,mount-helpers/oci-hook.json.in) >$(DESTDIR)$(HOOKSDIR)/ctlfs.json
+	$(call fill,mount-helpers/lxc.conf.in) >$(DESTDIR)$(LXCDIR)/ctlfs.conf
 	install -m 644 docs/ctlfs.1 $(DESTDIR)$(MANDIR)/man1/ctlfs.1
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/ctlfs
 	install -m 644 $(LIB_HEADERS) $(DESTDIR)$(INCLUDEDIR)/ctlfs
@@ -236,9 +236,7 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	install -m 755 $(BUILD)/$(LIB_SONAME) $(DESTDIR)$(LIBDIR)/$(LIB_SONAME).$(LIB_REST)
 	ln -sf $(LIB_SONAME).$(LIB_REST) $(DESTDIR)$(LIBDIR)/$(LIB_SONAME)
 	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libctlfs-emul.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' src/emul/ctlfs-emul.pc.in \
-		>$(DESTDIR)$(LIBDIR)/pkgconfig/ctlfs-emul.pc
+	$(call fill,src/emul/ctlfs-emul.pc.in) >$(DESTDIR)$(LIBDIR)/pkgconfig/ctlfs-emul.pc
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

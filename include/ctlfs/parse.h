@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Numbers as the kernel parses them when a user writes them to a file (lib/kstrtox.c,
- * lib/cmdline.c). All return 0 or -errno; ret_ is untouched on failure.
+ * lib/cmdline.c), and words. Numbers: 0 or -errno; ret_ is untouched on failure.
  * "raw": one trailing newline is allowed, other white space is not.
  */
 #ifndef CTLFS_PARSE_H
@@ -16,6 +16,9 @@
 
 /* Strips white space at both ends in place, like strstrip(); returns the first byte kept. */
 char *parse_strip(char *text);
+
+/* Is word one of those of list, which have one of separators or several between them? */
+bool parse_has_word(const char *list, const char *word, const char *separators);
 
 /* kstrtoull(), kstrtoll(), kstrtoint(): base 0 takes 0x and 0 prefixes, 10 does not;
  * -EINVAL for what is not a number, -ERANGE beyond the type. */

@@ -32,6 +32,20 @@ char *parse_strip(char *text)
 	return text;
 }
 
+bool parse_has_word(const char *list, const char *word, const char *separators)
+{
+	size_t len = strlen(word);
+
+	for (list += strspn(list, separators); *list; list += strspn(list, separators)) {
+		size_t n = strcspn(list, separators);
+
+		if (n == len && memcmp(list, word, n) == 0)
+			return true;
+		list += n;
+	}
+	return false;
+}
+
 /* The digits of a number. */
 struct digits {
 	const char *end; /* the first byte after them */

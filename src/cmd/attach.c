@@ -15,14 +15,11 @@
 
 #include "binds.h"
 #include "cmd.h"
-#include "container.h"
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/json.h"
 #include "ctlfs/log.h"
-#include "ctlfs/why.h"
-#include "places.h"
-#include "source.h"
+#include "hook.h"
 #include "takeout.h"
 
 #define DEADLINE_MS 20000
@@ -34,21 +31,9 @@ struct attach_options {
 	pid_t pid; /* an operand */
 };
 
-static int option_tree(const struct option_row *row, const char *text, void *field)
-{
-	static const char *const names[] = {
-		[TREE_AUTO] = "auto", [TREE_YES] = "yes", [TREE_NO] = "no",
-	};
-
-	(void)row;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*(enum tree_wanted *)field = (enum tree_wanted)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
+static const char *const tree_words[] = {
+	[TREE_AUTO] = "auto", [TREE_YES] = "yes", [TREE_NO] = "no", NULL,
+};
 
 #define FIELD(member) .offset = offsetof(struct attach_options, member)
 
@@ -56,8 +41,8 @@ static const struct option_row attach_rows[] = {
 	{ "mount", 0, "DIRECTORY", option_text, FIELD(mount), .expected = "a directory",
 	  .help = "take the views of the ctlfs mounted on DIRECTORY; without it, of "
 		  "$CTLFS_MOUNT, else of the only one" },
-	{ "tree", 0, "WHETHER", option_tree, FIELD(tree), .expected = "auto, yes or no",
-	  .preset = "auto",
+	{ "tree", 0, "WHETHER", option_word, FIELD(tree), .words = tree_words,
+	  .expected = "auto, yes or no", .preset = "auto",
 	  .help = "put the container's cgroup over its /sys/fs/cgroup; auto: unless it has a "
 		  "cgroup hierarchy there that it may write" },
 	{ "json", 0, NULL, option_switch, FIELD(json), .help = "print an object" },
@@ -102,18 +87,13 @@ static void add_count(struct buf *out, size_t views, bool tree)
 	buf_addf(out, "%s%s", views && tree ? " and " : "", tree ? "the tree" : "");
 }
 
-static bool is_tree_path(const char *path)
-{
-	return strcmp(path, "/" BINDS_TREE) == 0;
-}
-
 /* Those of texts that are mount points of views, and whether the tree's is among them. */
 static void add_counted(struct buf *out, const char *const *texts, size_t n)
 {
 	size_t trees = 0;
 
 	for (size_t i = 0; i < n; i++)
-		trees += is_tree_path(texts[i]);
+		trees += binds_is_tree(texts[i] + 1);
 	add_count(out, n - trees, trees > 0);
 }
 
@@ -146,7 +126,7 @@ static const struct {
 				      "it may write (--tree):" },
 };
 
-static void show_attached(const struct places *p, bool json)
+static int show_attached(const struct places *p, bool json)
 {
 	unsigned long long id = p->source->id;
 	cleanup_buf struct buf name = { 0 };
@@ -178,11 +158,14 @@ static void show_attached(const struct places *p, bool json)
 			buf_adds(&out, "\n");
 		}
 	}
+	buf_adds(&out, json ? "}\n" : "");
+	if (buf_error(&name) < 0 || buf_error(&out) < 0)
+		return -ENOMEM;
 	fputs(buf_text(&out), stdout);
-	fputs(json ? "}\n" : "", stdout);
+	return 0;
 }
 
-static void show_detached(const struct takeout *t, pid_t pid, bool json)
+static int show_detached(const struct takeout *t, pid_t pid, bool json)
 {
 	const char *const *taken = (const char *const *)t->taken;
 	cleanup_buf struct buf out = { 0 };
@@ -198,44 +181,25 @@ static void show_detached(const struct takeout *t, pid_t pid, bool json)
 	} else {
 		buf_adds(&out, "nothing to detach");
 	}
-	puts(buf_text(&out));
 	for (size_t i = 0; i < t->n_left; i++)
 		log_error("detach: %s", t->left[i]);
+	if (buf_error(&out) < 0)
+		return -ENOMEM;
+	puts(buf_text(&out));
+	return 0;
 }
 
 /* --- the work, in the child --- */
 
-static int complain(const char *command, int r)
-{
-	const char *reason = why_take();
-
-	log_error("%s: %s", command, *reason ? reason : strerror(-r));
-	return STATUS_FAILED;
-}
-
 static int attach(const struct attach_options *o)
 {
-	cleanup_container struct container c = CONTAINER_INIT;
-	cleanup_source struct source s = SOURCE_INIT;
-	cleanup_places struct places p = { .source = &s, .container = &c, .tree = o->tree };
-	int r = container_open(o->pid, &c);
+	struct hook h = { .mount = o->mount, .tree = o->tree, .pid = o->pid };
+	cleanup_given struct given given = GIVEN_INIT;
+	int r = hook_give(&h, &given);
 
 	if (r == 0)
-		r = source_open(o->mount, c.proc, o->pid, &s);
-	if (r == 0)
-		r = places_collect(&p);
-	if (r == 0) /* what was asked about the number was about this process */
-		r = container_check(&c);
-	if (r == 0)
-		r = container_enter(&c);
-	if (r == 0)
-		r = places_look(&p);
-	if (r == 0)
-		r = places_mount(&p);
-	if (r < 0)
-		return complain("attach", r);
-	show_attached(&p, o->json);
-	return 0;
+		r = show_attached(&given.places, o->json);
+	return r < 0 ? command_failed(r, "attach") : 0;
 }
 
 static int detach(const struct attach_options *o)
@@ -248,9 +212,10 @@ static int detach(const struct attach_options *o)
 		r = container_enter(&c);
 	if (r == 0)
 		r = takeout_all(&c, &t);
+	if (r == 0)
+		r = show_detached(&t, o->pid, o->json);
 	if (r < 0)
-		return complain("detach", r);
-	show_detached(&t, o->pid, o->json);
+		return command_failed(r, "detach");
 	return t.n_left ? STATUS_FAILED : 0;
 }
 
@@ -272,7 +237,7 @@ static int wait_for(const char *command, pid_t child)
 		return STATUS_FAILED; /* it may not even die */
 	}
 	if (waitpid(child, &status, 0) < 0)
-		return complain(command, -errno);
+		return command_failed(-errno, "%s", command);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	log_error("%s: ended by signal %d", command, WTERMSIG(status));
@@ -283,7 +248,6 @@ static int in_child(const char *command, int (*work)(const struct attach_options
 		    const struct attach_options *o)
 {
 	pid_t child;
-	int status;
 
 	if (!binds_may_mount()) {
 		log_error("%s: mounting in a container needs root (CAP_SYS_ADMIN)", command);
@@ -291,15 +255,10 @@ static int in_child(const char *command, int (*work)(const struct attach_options
 	}
 	child = fork();
 	if (child < 0)
-		return complain(command, -errno);
+		return command_failed(-errno, "%s", command);
 	if (child > 0)
 		return wait_for(command, child);
-	status = work(o);
-	if (fflush(stdout) != 0) {
-		log_error("standard output cannot be written");
-		status = STATUS_FAILED;
-	}
-	_exit(status);
+	_exit(command_end(work(o)));
 }
 
 static int run(const struct command_line *line, int argc, char **argv,

@@ -14,44 +14,21 @@
 #include "ctlfs/emul.h"
 #include "ctlfs/host.h"
 #include "ctlfs/kernel.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/server.h"
 #include "ctlfs/tasks.h"
 #include "ctlfs/v1.h"
 #include "ctlfs/view.h"
 #include "ctlfs/why.h"
 
-int option_backend(const struct option_row *row, const char *text, void *field)
-{
-	static const char *const names[] = {
-		[BACKEND_AUTO] = "auto", [BACKEND_KERNEL] = "kernel",
-		[BACKEND_EMULATOR] = "emulator", [BACKEND_V1] = "v1",
-	};
+const char *const backend_words[] = {
+	[BACKEND_AUTO] = "auto", [BACKEND_KERNEL] = "kernel",
+	[BACKEND_EMULATOR] = "emulator", [BACKEND_V1] = "v1", NULL,
+};
 
-	(void)row;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*(enum backend_kind *)field = (enum backend_kind)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-int option_emulate(const struct option_row *row, const char *text, void *field)
-{
-	static const char *const names[] = {
-		[EMUL_6_12] = "6.12", [EMUL_6_1] = "6.1", [EMUL_6_18] = "6.18",
-	};
-
-	(void)row;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*(enum emul_version *)field = (enum emul_version)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
+const char *const emulate_words[] = {
+	[EMUL_6_12] = "6.12", [EMUL_6_1] = "6.1", [EMUL_6_18] = "6.18", NULL,
+};
 
 static int open_view(struct backend *b)
 {
@@ -171,17 +148,6 @@ int backend_directory(const char *root, struct buf *out)
 	return buf_error(out);
 }
 
-bool backend_has_word(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = text; (p = strstr(p, word)) != NULL; p += len) {
-		if ((p == text || strchr(" \t\n", p[-1])) && (!p[len] || strchr(" \t\n", p[len])))
-			return true;
-	}
-	return false;
-}
-
 static int check_controllers(const char *dir, const char *have, const char *controllers)
 {
 	cleanup_free char *copy = strdup(controllers);
@@ -190,7 +156,7 @@ static int check_controllers(const char *dir, const char *have, const char *cont
 	if (!copy)
 		return -ENOMEM;
 	for (char *word; (word = strsep(&rest, " ")) != NULL;) {
-		if (*word && !backend_has_word(have, word))
+		if (*word && !parse_has_word(have, word, " \n"))
 			return refuse(ENOENT, "the cgroup %s does not have the controller %s", dir,
 				      word);
 	}

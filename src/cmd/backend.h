@@ -8,7 +8,6 @@
 #include "ctlfs/buf.h"
 #include "ctlfs/emul.h"
 #include "ctlfs/tree.h"
-#include "options.h"
 
 struct policy;
 struct tasks;
@@ -16,7 +15,7 @@ struct view;
 
 enum backend_kind { BACKEND_AUTO, BACKEND_KERNEL, BACKEND_EMULATOR, BACKEND_V1 };
 
-option_parse option_backend; /* enum backend_kind */
+extern const char *const backend_words[]; /* of enum backend_kind */
 #define BACKEND_EXPECTED "kernel, emulator, v1 or auto"
 
 /* What of the emulator can be chosen. */
@@ -25,7 +24,7 @@ struct emulator_options {
 	bool observe; /* act on nobody for a limit */
 };
 
-option_parse option_emulate; /* enum emul_version */
+extern const char *const emulate_words[]; /* of enum emul_version */
 #define EMULATE_EXPECTED "6.1, 6.12 or 6.18"
 
 /* What auto wants of a cgroup before it takes the kernel. */
@@ -60,8 +59,5 @@ int backend_directory(const char *root, struct buf *out);
 /* 0 if dir is a cgroup that may be written and has the controllers (names with blanks between);
  * else -errno, with the reason noted. Changes nothing. */
 int backend_usable(const char *dir, const char *controllers);
-
-/* Is word one of the words of text, which have white space between them? */
-bool backend_has_word(const char *text, const char *word);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <linux/capability.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,6 +25,11 @@ bool binds_get(uint64_t id, unsigned n, struct bind *ret_bind)
 	else
 		snprintf(ret_bind->source, sizeof ret_bind->source, "view/%llu/cgroup", number);
 	return true;
+}
+
+bool binds_is_tree(const char *target)
+{
+	return strcmp(target, BINDS_TREE) == 0;
 }
 
 bool binds_may_mount(void)

@@ -17,6 +17,7 @@ struct bind {
  * With id 0 the views are those of whoever reads, and the tree is the whole. */
 bool binds_get(uint64_t id, unsigned n, struct bind *ret_bind);
 
+bool binds_is_tree(const char *target); /* rather than that of a view */
 bool binds_may_mount(void); /* CAP_SYS_ADMIN */
 
 #endif

@@ -12,6 +12,11 @@
 #define STATUS_NOT_EXECUTABLE 126
 #define STATUS_NOT_FOUND 127
 
+/* Tells what failed, and the reason that was noted or else what r (-errno) means: STATUS_FAILED. */
+int command_failed(int r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Writes what is left of standard output: status, or STATUS_FAILED where it was 0. */
+int command_end(int status);
+
 int cmd_mount(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -29,18 +29,20 @@ static void tell(void *data, const char *text)
 	log_error("%s: %s", (const char *)data, text);
 }
 
-int config_load(const char *command, const char *path, struct policy **ret_policy)
+/* 0 or -errno; what is wrong has been told. without: a ctlfs that reads none goes on with none. */
+static int load(const char *command, const char *path, bool without, struct policy **ret_policy)
 {
-	struct policy *p;
+	struct policy *p = NULL;
 	int r = policy_new(false, &p);
 
-	if (r < 0)
-		return r;
-	r = policy_read(p, path, tell, (void *)command);
-	if (r == -EOPNOTSUPP && !path) {
+	if (r == 0)
+		r = policy_read(p, path, tell, (void *)command);
+	if (r == -EOPNOTSUPP && without) {
 		log_error("%s: containers may write no limits of their own", command);
 		r = 0;
 	}
+	if (r == -ENOMEM)
+		log_error("%s: out of memory", command);
 	if (r < 0) {
 		policy_free(p);
 		return r;
@@ -49,21 +51,20 @@ int config_load(const char *command, const char *path, struct policy **ret_polic
 	return 0;
 }
 
-/* 0 or -errno; what is wrong has been told. */
-static int check(const char *path)
+int config_load(const char *command, const char *path, struct policy **ret_policy)
+{
+	return load(command, path, !path, ret_policy);
+}
+
+static bool is_right(const char *path)
 {
 	struct policy *p;
-	int r = policy_new(false, &p);
 
-	if (r < 0)
-		return r;
-	r = policy_read(p, path, tell, "check-config");
-	if (r == -ENOMEM)
-		log_error("check-config: out of memory");
-	if (r == 0)
-		printf("%s: %zu rules\n", path ? path : "/etc/ctlfs", policy_count(p));
+	if (load("check-config", path, false, &p) < 0)
+		return false;
+	printf("%s: %zu rules\n", path ? path : "/etc/ctlfs", policy_count(p));
 	policy_free(p);
-	return r;
+	return true;
 }
 
 int cmd_check_config(int argc, char **argv)
@@ -73,11 +74,11 @@ int cmd_check_config(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
-	if (operands.n == 0)
-		return check(NULL) < 0 ? STATUS_FAILED : 0;
 	status = 0;
+	if (operands.n == 0)
+		return is_right(NULL) ? 0 : STATUS_FAILED;
 	for (int i = 0; i < operands.n; i++) {
-		if (check(operands.v[i]) < 0)
+		if (!is_right(operands.v[i]))
 			status = STATUS_FAILED;
 	}
 	return status;

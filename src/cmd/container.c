@@ -15,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/mountinfo.h"
 #include "ctlfs/why.h"
 
 void container_close(struct container *c)
@@ -184,24 +184,6 @@ int container_set_root(struct container *c, const char *path)
 	return 0;
 }
 
-int container_mount_of(int proc, int fd, int *ret_mount)
-{
-	cleanup_buf struct buf text = { 0 };
-	const char *line;
-	char path[64];
-	int r;
-
-	snprintf(path, sizeof path, "self/fdinfo/%d", fd);
-	r = buf_readat(&text, proc, path, 1 << 16);
-	if (r < 0)
-		return refuse(-r, "/proc/%s: %s", path, strerror(-r));
-	line = strstr(buf_text(&text), "mnt_id:");
-	if (!line)
-		return refuse(EPROTO, "/proc/%s: no mnt_id", path);
-	*ret_mount = atoi(line + strlen("mnt_id:"));
-	return 0;
-}
-
 static int refuse_look(const char *path, int error)
 {
 	switch (error) {
@@ -231,7 +213,7 @@ int container_look(const struct container *c, const char *path, int *ret_fd,
 
 	if (fd < 0)
 		return refuse_look(path, errno);
-	r = container_mount_of(c->proc, fd, ret_mount);
+	r = mountinfo_of(c->proc, fd, ret_mount);
 	if (r == 0)
 		*ret_fd = steal_fd(&fd);
 	return r;

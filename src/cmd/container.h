@@ -41,7 +41,4 @@ int container_unmount(const struct container *c, int fd);
 void container_close(struct container *c);
 #define cleanup_container __attribute__((cleanup(container_close)))
 
-/* The number, in mountinfo, of the mount that fd is on; does not touch it. */
-int container_mount_of(int proc, int fd, int *ret_mount);
-
 #endif

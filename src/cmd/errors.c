@@ -15,7 +15,6 @@
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
-#include "ctlfs/why.h"
 #include "mounts.h"
 
 struct errors_options {
@@ -35,8 +34,8 @@ static const struct command_line line = {
 	"errors",
 	"[DIRECTORY]",
 	"Shows the latest refused operations, oldest first, and why they were refused: of the "
-	"ctlfs "
-	"mounted on DIRECTORY, else of $CTLFS_MOUNT ('ctlfs run' sets it), else of the only one.",
+	"ctlfs mounted on DIRECTORY, else of $CTLFS_MOUNT ('ctlfs run' sets it), else of the only "
+	"one.",
 	rows,
 	0,
 	1,
@@ -195,10 +194,8 @@ int cmd_errors(int argc, char **argv)
 	if (status != OPTIONS_GO_ON)
 		return status;
 	r = mounts_choose(operands.n ? operands.v[0] : NULL, &mount);
-	if (r < 0) {
-		log_error("errors: %s", why_take());
-		return STATUS_FAILED;
-	}
+	if (r < 0)
+		return command_failed(r, "errors");
 	buf_addf(&path, "%s/ctl/errors%s", mount, o.json ? ".json" : "");
 	return show(buf_text(&path), o.follow);
 }

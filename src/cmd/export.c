@@ -9,7 +9,6 @@
 #include "cmd.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/kernel.h"
-#include "ctlfs/log.h"
 #include "ctlfs/why.h"
 #include "mounts.h"
 
@@ -37,18 +36,10 @@ static const struct command_line line = {
 	false,
 };
 
-static int complain(int r)
-{
-	const char *reason = why_take();
-
-	log_error("export: %s", *reason ? reason : strerror(-r));
-	return STATUS_FAILED;
-}
-
 /* The tree of the ctlfs mounted at path, or path itself. */
 static int tree_of(const char *path, struct buf *out)
 {
-	cleanup_mounts struct ctlfs_mounts m = { 0 };
+	cleanup_mounttable struct mounttable m = { 0 };
 	cleanup_free char *real = realpath(path, NULL);
 
 	if (!real)
@@ -88,7 +79,7 @@ int cmd_export(int argc, char **argv)
 	if (r == 0)
 		r = plain_new(buf_text(&from), &tree);
 	if (r < 0)
-		return complain(r);
+		return command_failed(r, "export");
 	r = tree_walk(tree, "cgroup.controllers", &node);
 	if (r < 0)
 		r = refuse(-r, "%s: not a directory of a cgroup v2 tree",
@@ -96,5 +87,5 @@ int cmd_export(int argc, char **argv)
 	if (r == 0)
 		r = tree_export(tree, operands.v[0]);
 	tree_destroy(tree);
-	return r < 0 ? complain(r) : 0;
+	return r < 0 ? command_failed(r, "export") : 0;
 }

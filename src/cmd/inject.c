@@ -11,7 +11,6 @@
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
-#include "ctlfs/why.h"
 #include "mounts.h"
 
 #define STATE_MAX (64u << 20)
@@ -147,15 +146,14 @@ int cmd_inject(int argc, char **argv)
 	cleanup_buf struct buf path = { 0 };
 	cleanup_free char *mount = NULL;
 	struct target to;
-	int first, status = options_parse(&inject_line, argc, argv, NULL, &operands);
+	int first, r, status = options_parse(&inject_line, argc, argv, NULL, &operands);
 
 	if (status != OPTIONS_GO_ON)
 		return status;
 	first = operands.n && strchr("/.", *operands.v[0]) && *operands.v[0];
-	if (mounts_choose(first ? operands.v[0] : NULL, &mount) < 0) {
-		log_error("inject: %s", why_take());
-		return STATUS_FAILED;
-	}
+	r = mounts_choose(first ? operands.v[0] : NULL, &mount);
+	if (r < 0)
+		return command_failed(r, "inject");
 	status = open_target(mount, &path, &to);
 	if (status != 0)
 		return status;

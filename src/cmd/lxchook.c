@@ -7,10 +7,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cmd.h"
-#include "ctlfs/log.h"
 #include "ctlfs/why.h"
 #include "hook.h"
 
@@ -39,13 +37,15 @@ static const struct command_line line = {
 static int give_views(const struct lxc_options *o)
 {
 	struct hook h = {
-		.mount = o->mount, .tree = o->tree, .rootfs = getenv("LXC_ROOTFS_MOUNT"),
+		.mount = o->mount, .tree = o->tree ? TREE_YES : TREE_NO,
+		.rootfs = getenv("LXC_ROOTFS_MOUNT"),
 	};
+	cleanup_given struct given given = GIVEN_INIT;
 
 	if (!h.rootfs || !*h.rootfs)
 		return refuse(EINVAL, "LXC_ROOTFS_MOUNT is not set: expected to be run by LXC as "
 				      "lxc.hook.mount");
-	return hook_mount(&h);
+	return hook_give(&h, &given);
 }
 
 int cmd_lxc_hook(int argc, char **argv)
@@ -58,10 +58,5 @@ int cmd_lxc_hook(int argc, char **argv)
 		return status;
 	why_take();
 	r = give_views(&o);
-	if (r < 0) {
-		const char *reason = why_take();
-
-		log_error("lxc-hook: %s", *reason ? reason : strerror(-r));
-	}
-	return r < 0 ? STATUS_FAILED : 0;
+	return r < 0 ? command_failed(r, "lxc-hook") : 0;
 }

@@ -106,7 +106,6 @@ static int cmd_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct command *c;
-	int status;
 
 	if (argc < 2) {
 		print_usage(stderr);
@@ -115,10 +114,5 @@ int main(int argc, char **argv)
 	c = find(argv[1]);
 	if (!c)
 		return unknown(argv[1]);
-	status = c->run(argc - 1, argv + 1);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		log_error("standard output cannot be written");
-		return status ? status : STATUS_FAILED;
-	}
-	return status;
+	return command_end(c->run(argc - 1, argv + 1));
 }

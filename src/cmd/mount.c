@@ -2,7 +2,6 @@
 /* ctlfs mount: serve the tree and the views at a directory, as a daemon or in the foreground. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +28,10 @@
 
 #define SPIN_ROW_END \
 	FIELD(spin), .max = 10000, .expected = "a number of microseconds up to 10000"
-#define BACKEND_ROW_END FIELD(backend), .expected = BACKEND_EXPECTED
-#define EMULATE_ROW_END FIELD(emulator.version), .expected = EMULATE_EXPECTED
+#define BACKEND_ROW_END \
+	FIELD(backend), .words = backend_words, .expected = BACKEND_EXPECTED
+#define EMULATE_ROW_END \
+	FIELD(emulator.version), .words = emulate_words, .expected = EMULATE_EXPECTED
 #define CONFIG_ROW_END FIELD(config), .expected = "a file"
 #define ROOT_ROW_END FIELD(root), .expected = "a cgroup such as /system.slice"
 
@@ -43,10 +44,10 @@ static const struct option_row list_rows[] = {
 	{ "spin", 0, "USEC", option_number, SPIN_ROW_END, .help = "" },
 	{ "threads", 0, "N", option_number, FIELD(threads), .max = 64,
 	  .expected = "a number up to 64 (0: by the number of CPUs)", .help = "" },
-	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .help = "" },
+	{ "backend", 0, "KIND", option_word, BACKEND_ROW_END, .help = "" },
 	{ "root", 0, "CGROUP", option_text, ROOT_ROW_END, .help = "" },
 	{ "config", 0, "FILE", option_text, CONFIG_ROW_END, .help = "" },
-	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .help = "" },
+	{ "emulate", 0, "VERSION", option_word, EMULATE_ROW_END, .help = "" },
 	{ "no-enforce", .parse = option_switch, FIELD(emulator.observe), .help = "" },
 	{ "audit", 0, "TARGET", option_text, FIELD(audit),
 	  .expected = "syslog, journal or the absolute path of a file", .help = "" },
@@ -75,7 +76,7 @@ static int option_list(const struct option_row *row, const char *text, void *opt
 }
 
 static const struct option_row rows[] = {
-	{ "backend", 0, "KIND", option_backend, BACKEND_ROW_END, .preset = "auto",
+	{ "backend", 0, "KIND", option_word, BACKEND_ROW_END, .preset = "auto",
 	  .help = "kernel: an existing cgroup v2; emulator: a new tree over real processes; v1: no "
 		  "tree, views of the limits of cgroup v1; auto: the kernel if its cgroup v2 may "
 		  "be written and has cpu, memory and pids, else v1 if that is mounted, else the "
@@ -86,7 +87,7 @@ static const struct option_row rows[] = {
 	{ "config", 0, "FILE", option_text, CONFIG_ROW_END,
 	  .help = "kernel backend: read what containers may do to their own cgroup from this file "
 		  "instead of /etc/ctlfs/ctlfs.conf and /etc/ctlfs/conf.d/*.conf" },
-	{ "emulate", 0, "VERSION", option_emulate, EMULATE_ROW_END, .preset = "6.12",
+	{ "emulate", 0, "VERSION", option_word, EMULATE_ROW_END, .preset = "6.12",
 	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
 	{ "import", 0, "DIRECTORY", option_text, FIELD(import), .expected = "a directory",
 	  .help = "emulator: begin with the cgroups and settings of a snapshot that 'ctlfs export' "
@@ -164,17 +165,14 @@ static int choose(const struct mount_options *o, enum backend_kind *ret_kind, st
 
 static int complain(const char *path, int r)
 {
-	const char *reason = why_take();
-
-	log_error("mount: %s: %s", path, *reason ? reason : strerror(-r));
-	return STATUS_FAILED;
+	return command_failed(r, "mount: %s", path);
 }
 
 /* The device number of what is mounted at path, "" if it is not ours. */
 static void read_device(const char *path, char (*ret_device)[32])
 {
-	cleanup_mounts struct ctlfs_mounts m = { 0 };
-	const struct ctlfs_mount *found = NULL;
+	cleanup_mounttable struct mounttable m = { 0 };
+	const struct mountinfo *found = NULL;
 
 	if (mounts_read(&m) == 0)
 		found = mounts_find(&m, path);

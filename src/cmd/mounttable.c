@@ -11,8 +11,6 @@
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
 
-#define MOUNTINFO_MAX (256u << 20)
-
 void mounttable_free(struct mounttable *m)
 {
 	free(m->v);
@@ -41,10 +39,10 @@ int mounttable_parse(char *text, struct mounttable *ret_table)
 int mounttable_read(int proc, struct mounttable *ret_table)
 {
 	cleanup_buf struct buf text = { 0 };
-	int r = buf_readat(&text, proc, "self/mountinfo", MOUNTINFO_MAX);
+	int r = mountinfo_read(proc, &text);
 
 	if (r < 0)
-		return refuse(-r, "/proc/self/mountinfo: %s", strerror(-r));
+		return r;
 	if (!text.data)
 		return refuse(ENODATA, "/proc/self/mountinfo is empty");
 	r = mounttable_parse(text.data, ret_table);
@@ -65,15 +63,4 @@ const struct mountinfo *mounttable_find(const struct mounttable *m, int id)
 bool mounttable_is_ctlfs(const struct mountinfo *row)
 {
 	return strcmp(row->type, SERVER_FSTYPE) == 0 && strcmp(row->root, "/") == 0;
-}
-
-bool mounttable_has(const char *options, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = options; *p; p += strcspn(p, ","), p += *p == ',') {
-		if (strcspn(p, ",") == len && strncmp(p, word, len) == 0)
-			return true;
-	}
-	return false;
 }

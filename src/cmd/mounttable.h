@@ -16,8 +16,7 @@ struct mounttable {
 
 /* Cuts text up. Lines of another form are left out. 0 or -ENOMEM. */
 int mounttable_parse(char *text, struct mounttable *ret_table);
-/* Of the file self/mountinfo below proc, the directory of a procfs. 0, or -errno with the reason
- * noted. */
+/* As mountinfo_read(). 0, or -errno with the reason noted. */
 int mounttable_read(int proc, struct mounttable *ret_table);
 void mounttable_free(struct mounttable *m);
 #define cleanup_mounttable __attribute__((cleanup(mounttable_free)))
@@ -26,7 +25,5 @@ void mounttable_free(struct mounttable *m);
 const struct mountinfo *mounttable_find(const struct mounttable *m, int id);
 /* Whether it is the whole of a ctlfs, not a bind of a part. */
 bool mounttable_is_ctlfs(const struct mountinfo *row);
-/* Whether word is one of the comma-separated options. */
-bool mounttable_has(const char *options, const char *word);
 
 #endif

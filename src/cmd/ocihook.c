@@ -13,7 +13,6 @@
 
 #include "cmd.h"
 #include "ctlfs/buf.h"
-#include "ctlfs/log.h"
 #include "ctlfs/why.h"
 #include "hook.h"
 #include "ocistate.h"
@@ -28,22 +27,16 @@ struct oci_options {
 	bool tree;
 };
 
-static int option_stage(const struct option_row *row, const char *text, void *field)
-{
-	(void)row;
-	if (strcmp(text, "createRuntime") == 0)
-		*(enum oci_stage *)field = STAGE_CREATE_RUNTIME;
-	else if (strcmp(text, "createContainer") == 0)
-		*(enum oci_stage *)field = STAGE_CREATE_CONTAINER;
-	else
-		return -EINVAL;
-	return 0;
-}
+static const char *const stage_words[] = {
+	[STAGE_CREATE_RUNTIME] = "createRuntime", [STAGE_CREATE_CONTAINER] = "createContainer",
+	NULL,
+};
 
 static const struct option_row rows[] = {
 	HOOK_MOUNT_ROW(offsetof(struct oci_options, mount)),
-	{ "stage", 0, "STAGE", option_stage, offsetof(struct oci_options, stage),
-	  .preset = "createRuntime", .expected = "createRuntime or createContainer",
+	{ "stage", 0, "STAGE", option_word, offsetof(struct oci_options, stage),
+	  .words = stage_words, .preset = "createRuntime",
+	  .expected = "createRuntime or createContainer",
 	  .help = "where the runtime calls it: createRuntime or createContainer" },
 	{ "tree", 0, NULL, option_switch, offsetof(struct oci_options, tree),
 	  .help = "let containers have the tree, too, that ask for it by the annotation "
@@ -77,17 +70,19 @@ static int read_input(struct buf *out)
 static int give_views(const struct oci_options *o, const struct oci_state *s)
 {
 	struct hook h = {
-		.mount = o->mount, .tree = s->wish == OCI_WISH_TREE, .rootfs = s->rootfs,
+		.mount = o->mount, .rootfs = s->rootfs,
+		.tree = s->wish == OCI_WISH_TREE ? TREE_YES : TREE_NO,
 	};
+	cleanup_given struct given given = GIVEN_INIT;
 
-	if (h.tree && !o->tree)
+	if (h.tree == TREE_YES && !o->tree)
 		return refuse(EPERM, "the annotation " OCI_ANNOTATION "=tree is not allowed here "
 				     "(oci-hook --tree)");
 	if (o->stage == STAGE_CREATE_RUNTIME)
 		h.pid = s->pid;
 	if (o->stage == STAGE_CREATE_RUNTIME && !h.pid)
 		return refuse(EINVAL, "the state has no pid");
-	return hook_mount(&h);
+	return hook_give(&h, &given);
 }
 
 static int run_hook(const struct oci_options *o)
@@ -113,10 +108,5 @@ int cmd_oci_hook(int argc, char **argv)
 		return status;
 	why_take();
 	r = run_hook(&o);
-	if (r < 0) {
-		const char *reason = why_take();
-
-		log_error("oci-hook: %s", *reason ? reason : strerror(-r));
-	}
-	return r < 0 ? STATUS_FAILED : 0;
+	return r < 0 ? command_failed(r, "oci-hook") : 0;
 }

@@ -15,6 +15,7 @@
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
+#include "options.h"
 
 #define CONFIG_MAX (64u << 20)
 
@@ -51,23 +52,20 @@ static int load(const char *what, const char *text, json_t **ret_json)
 
 static int parse_wish(const json_t *state, enum oci_wish *ret_wish)
 {
-	static const char *const names[] = {
+	static const char *const words[] = {
 		[OCI_WISH_VIEWS] = "views", [OCI_WISH_TREE] = "tree", [OCI_WISH_NOTHING] = "off",
+		NULL,
 	};
 	const json_t *value = json_object_get(json_object_get(state, "annotations"),
 					      OCI_ANNOTATION);
 	const char *text = json_string_value(value);
+	int wish = !value ? OCI_WISH_VIEWS : text ? word_number(words, text) : -EINVAL;
 
-	*ret_wish = OCI_WISH_VIEWS;
-	if (!value)
-		return 0;
-	for (size_t i = 0; text && i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*ret_wish = (enum oci_wish)i;
-			return 0;
-		}
-	}
-	return refuse(EINVAL, "the annotation " OCI_ANNOTATION ": expected views, tree or off");
+	if (wish < 0)
+		return refuse(EINVAL, "the annotation " OCI_ANNOTATION ": expected views, tree or "
+				      "off");
+	*ret_wish = (enum oci_wish)wish;
+	return 0;
 }
 
 static int parse_pid(const json_t *state, pid_t *ret_pid)

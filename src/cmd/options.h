@@ -24,6 +24,7 @@ struct option_row {
 	option_parse *parse;
 	size_t offset; /* of the field */
 	uint64_t min, max; /* of numbers */
+	const char *const *words; /* of a word, NULL-terminated */
 	const char *expected; /* "a size such as 256M" */
 	const char *preset; /* stored first, and told by --help; NULL: the field stays zero */
 	const char *help; /* NULL: not listed */
@@ -63,10 +64,14 @@ struct optional {
 	uint64_t value; /* UINT64_MAX: "max" */
 };
 
+/* The number of text in words (NULL-terminated), or -EINVAL. */
+int word_number(const char *const *words, const char *text);
+
 /* Parsers, and the type of their field. */
 option_parse option_switch; /* bool: true */
 option_parse option_off; /* bool: false */
 option_parse option_text; /* const char *; not empty */
+option_parse option_word; /* an enum: the number of text in words */
 option_parse option_number; /* unsigned, within min..max */
 option_parse option_count; /* struct optional: a number within min..max, or "max" */
 option_parse option_size; /* struct optional: bytes, or "max" */

@@ -30,6 +30,25 @@ int option_text(const struct option_row *row, const char *text, void *field)
 	return 0;
 }
 
+int word_number(const char *const *words, const char *text)
+{
+	for (int i = 0; words[i]; i++) {
+		if (strcmp(words[i], text) == 0)
+			return i;
+	}
+	return -EINVAL;
+}
+
+int option_word(const struct option_row *row, const char *text, void *field)
+{
+	int number = word_number(row->words, text);
+
+	if (number < 0)
+		return number;
+	*(unsigned *)field = (unsigned)number;
+	return 0;
+}
+
 static int parse_bounded(const struct option_row *row, const char *text, uint64_t *ret_value)
 {
 	uint64_t value;

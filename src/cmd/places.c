@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/server.h"
 #include "ctlfs/why.h"
 #include "run.h"
@@ -64,11 +64,6 @@ int places_collect(struct places *p)
 	return 0;
 }
 
-static bool is_tree(const struct place *place)
-{
-	return strcmp(place->bind.target, BINDS_TREE) == 0;
-}
-
 /* --- whose mount is it --- */
 
 static bool ends_as(const char *root, const char *want)
@@ -83,7 +78,7 @@ static bool belongs(const char *root, const char *point)
 {
 	size_t view = strlen("/view/"), digits;
 
-	if (strcmp(point, "/" BINDS_TREE) == 0)
+	if (binds_is_tree(point + 1))
 		return strncmp(root, TREE_ROOT_PATH, strlen(TREE_ROOT_PATH)) == 0;
 	if (strncmp(root, "/view/", view) != 0)
 		return false;
@@ -110,7 +105,7 @@ static bool is_wanted(const struct places *p, const struct place *place,
 	const char *path = buf_text(&p->source->path);
 	cleanup_buf struct buf root = { 0 };
 
-	if (is_tree(place))
+	if (binds_is_tree(place->bind.target))
 		buf_addf(&root, TREE_ROOT_PATH "%s", strcmp(path, "/") == 0 ? "" : path);
 	else
 		buf_addf(&root, "/%s", place->bind.source);
@@ -163,7 +158,8 @@ static bool may_write_cgroups(const struct mountinfo *row)
 {
 	return strcmp(row->type, "sysfs") != 0 &&
 	       (strcmp(row->type, "cgroup2") != 0 ||
-		(!mounttable_has(row->flags, "ro") && !mounttable_has(row->options, "ro")));
+		(!parse_has_word(row->flags, "ro", ",") &&
+		 !parse_has_word(row->options, "ro", ",")));
 }
 
 static int judge(const struct places *p, struct place *place, const struct mounttable *info,
@@ -180,7 +176,8 @@ static int judge(const struct places *p, struct place *place, const struct mount
 					     "first", place->bind.target);
 		return 0;
 	}
-	if (is_tree(place) && p->tree == TREE_AUTO && !place->stale && may_write_cgroups(row)) {
+	if (binds_is_tree(place->bind.target) && p->tree == TREE_AUTO && !place->stale &&
+	    may_write_cgroups(row)) {
 		place->state = PLACE_LEFT_OUT;
 		return 0;
 	}
@@ -192,27 +189,39 @@ static int judge(const struct places *p, struct place *place, const struct mount
 	return r;
 }
 
-static int look(const struct places *p, struct place *place)
+/* Opens what is there. */
+static int find(const struct places *p, struct place *place)
 {
-	cleanup_mounttable struct mounttable info = { 0 };
-	const struct mountinfo *row;
-	int mount;
 	int r;
 
 	cleanup_close_p(&place->fd);
 	place->fd = -1;
-	r = container_look(p->container, place->bind.target, &place->fd, &mount);
-	if (r == -ENOENT)
+	r = container_look(p->container, place->bind.target, &place->fd, &place->under);
+	if (r == -ENOENT) {
 		place->state = PLACE_MISSING;
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	r = mounttable_read(p->container->proc, &info);
-	if (r < 0)
-		return r;
-	row = mounttable_find(&info, mount);
-	if (!row)
-		return refuse(EAGAIN, "/%s: was unmounted meanwhile", place->bind.target);
-	return judge(p, place, &info, row);
+		return 0;
+	}
+	place->state = PLACE_FOUND;
+	return r;
+}
+
+/* Judges all that were found, by one reading of the mounts, which is later than they. */
+static int judge_found(struct places *p)
+{
+	cleanup_mounttable struct mounttable info = { 0 };
+	int r = mounttable_read(p->container->proc, &info);
+
+	for (size_t i = 0; r == 0 && i < p->n; i++) {
+		struct place *place = &p->v[i];
+		const struct mountinfo *row = mounttable_find(&info, place->under);
+
+		if (place->state != PLACE_FOUND)
+			continue;
+		if (!row)
+			return refuse(EAGAIN, "/%s: was unmounted meanwhile", place->bind.target);
+		r = judge(p, place, &info, row);
+	}
+	return r;
 }
 
 int places_look(struct places *p)
@@ -220,7 +229,7 @@ int places_look(struct places *p)
 	size_t missing = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		int r = look(p, &p->v[i]);
+		int r = find(p, &p->v[i]);
 
 		if (r < 0)
 			return r;
@@ -229,14 +238,14 @@ int places_look(struct places *p)
 	if (missing == p->n)
 		return refuse(ENOENT, "the container has no file that a view belongs on: neither "
 				      "/proc nor /sys is mounted");
-	return 0;
+	return judge_found(p);
 }
 
 /* --- mounting --- */
 
 /* A mount that gives errors is no loss, nor is that of a container that this is not. There may be
  * several, one on the other. */
-static int clear_stale(const struct places *p, struct place *place)
+static int clear_stale(struct places *p, struct place *place)
 {
 	int r = 0;
 
@@ -245,7 +254,9 @@ static int clear_stale(const struct places *p, struct place *place)
 	while (r == 0 && place->state == PLACE_STALE) {
 		r = container_unmount(p->container, place->fd);
 		if (r == 0)
-			r = look(p, place);
+			r = find(p, place);
+		if (r == 0)
+			r = judge_found(p);
 	}
 	if (r == 0 && place->state == PLACE_MISSING)
 		return refuse(ENOENT, "/%s: has gone meanwhile", place->bind.target);
@@ -264,14 +275,23 @@ static int mount_one(struct place *place)
 	return 0;
 }
 
-static void undo(struct places *p)
+/* What has been mounted goes. The reason is still that of the error, whatever happens here. */
+static int undo(struct places *p, int error)
 {
+	const char *noted = why_take();
+	cleanup_buf struct buf why = { 0 };
+
+	buf_adds(&why, *noted ? noted : strerror(-error));
 	for (size_t i = p->n; i-- > 0;) {
-		if (p->v[i].state != PLACE_ATTACHED && p->v[i].state != PLACE_REFRESHED)
+		struct place *place = &p->v[i];
+
+		if (place->state != PLACE_ATTACHED && place->state != PLACE_REFRESHED)
 			continue;
-		container_unmount(p->container, p->v[i].mount);
-		p->v[i].state = PLACE_FREE;
+		if (container_unmount(p->container, place->mount) < 0)
+			buf_addf(&why, "; /%s stays mounted: %s", place->bind.target, why_take());
+		place->state = PLACE_FREE;
 	}
+	return refuse(-error, "%s", buf_text(&why));
 }
 
 int places_mount(struct places *p)
@@ -288,7 +308,7 @@ int places_mount(struct places *p)
 	for (size_t i = 0; i < p->n && r == 0; i++)
 		r = mount_one(&p->v[i]);
 	if (r < 0)
-		undo(p);
+		r = undo(p, r);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }

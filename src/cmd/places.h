@@ -19,6 +19,7 @@ enum tree_wanted {
 };
 
 enum place_state {
+	PLACE_FOUND, /* it is open and not judged yet */
 	PLACE_FREE, /* something is to be mounted there */
 	PLACE_STALE, /* the same, and to be unmounted before: a dead ctlfs', another container's */
 	PLACE_ATTACHED, /* that was done */
@@ -35,6 +36,7 @@ struct place {
 	bool stale; /* was */
 	int mount; /* what goes there */
 	int fd; /* what is there */
+	int under; /* the number of the mount that is on */
 };
 
 #define PLACES_MAX 64

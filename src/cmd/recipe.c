@@ -39,14 +39,9 @@ bool recipe_runc_allows(const char *target)
 	return false;
 }
 
-static bool is_tree(const struct bind *b)
-{
-	return strcmp(b->target, BINDS_TREE) == 0;
-}
-
 static const char *mode_of(const struct bind *b)
 {
-	return is_tree(b) ? "rw" : "ro";
+	return binds_is_tree(b->target) ? "rw" : "ro";
 }
 
 /* An argument of docker run and podman run, whatever splits the words. */
@@ -57,12 +52,14 @@ static void show_volume(struct buf *out, const char *source, const struct bind *
 
 static void show_nspawn(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "--bind%s=%s:/%s\n", is_tree(b) ? "" : "-ro", source, b->target);
+	buf_addf(out, "--bind%s=%s:/%s\n", binds_is_tree(b->target) ? "" : "-ro", source,
+		 b->target);
 }
 
 static void show_nspawn_file(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "Bind%s=%s:/%s\n", is_tree(b) ? "" : "ReadOnly", source, b->target);
+	buf_addf(out, "Bind%s=%s:/%s\n", binds_is_tree(b->target) ? "" : "ReadOnly", source,
+		 b->target);
 }
 
 static void show_paths(struct buf *out, const char *source, const struct bind *b)
@@ -192,7 +189,7 @@ static bool has_place(const struct bind *b)
 
 static bool wanted(const struct recipe_options *o, const struct bind *b)
 {
-	if (is_tree(b))
+	if (binds_is_tree(b->target))
 		return o->cgroup;
 	if (!has_place(b))
 		return false;
@@ -239,7 +236,7 @@ struct recipe {
 static void add_source(struct buf *out, const struct recipe *r, const struct bind *b)
 {
 	buf_addf(out, "%s/", strcmp(r->mount, "/") == 0 ? "" : r->mount);
-	if (is_tree(b))
+	if (binds_is_tree(b->target))
 		buf_addf(out, "cgroup%s", strcmp(r->o->cgroup, "/") == 0 ? "" : r->o->cgroup);
 	else
 		buf_adds(out, b->source);
@@ -314,10 +311,5 @@ int cmd_binds(int argc, char **argv)
 		return status;
 	why_take();
 	r = show(&o);
-	if (r < 0) {
-		const char *reason = why_take();
-
-		log_error("binds: %s", *reason ? reason : strerror(-r));
-	}
-	return r < 0 ? STATUS_FAILED : 0;
+	return r < 0 ? command_failed(r, "binds") : 0;
 }

@@ -58,11 +58,11 @@ static const struct option_row rows[] = {
 	  .expected = "an interface file and a value such as memory.high=200M",
 	  .help = "write VALUE to the interface file FILE of the container's cgroup; may be "
 		  "repeated" },
-	{ "backend", 0, "KIND", option_backend, FIELD(backend),
+	{ "backend", 0, "KIND", option_word, FIELD(backend), .words = backend_words,
 	  .expected = "kernel, emulator or auto", .preset = "auto",
 	  .help = "kernel: limits are enforced by a real cgroup v2; emulator: ctlfs keeps them as "
 		  "far as signals can; auto: the kernel where it can be had" },
-	{ "emulate", 0, "VERSION", option_emulate, FIELD(emulator.version),
+	{ "emulate", 0, "VERSION", option_word, FIELD(emulator.version), .words = emulate_words,
 	  .expected = EMULATE_EXPECTED, .preset = "6.12",
 	  .help = "emulator: which Linux the files are those of, " EMULATE_EXPECTED },
 	{ "no-enforce", 0, NULL, option_switch, FIELD(emulator.observe),

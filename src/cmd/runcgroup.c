@@ -12,10 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cmd.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/clock.h"
 #include "ctlfs/kernel.h"
 #include "ctlfs/log.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/pidns.h"
 #include "ctlfs/policy.h"
 #include "ctlfs/why.h"
@@ -102,7 +104,7 @@ static int enable_one(struct tree *t, uint64_t parent, const char *controller)
 	char text[64];
 	int r = tree_read(t, parent, "cgroup.subtree_control", &have);
 
-	if (r < 0 || backend_has_word(buf_text(&have), controller))
+	if (r < 0 || parse_has_word(buf_text(&have), controller, " \n"))
 		return r;
 	snprintf(text, sizeof text, "+%s", controller);
 	r = tree_write(t, parent, "cgroup.subtree_control", text);
@@ -342,16 +344,14 @@ int run_cgroup_new(const struct run_options *o, struct run_cgroup *ret_cgroup)
 	why_take();
 	r = new_on_either(o, &c);
 	if (r < 0) {
-		const char *reason = why_take();
-
-		log_error("run: %s", *reason ? reason : strerror(-r));
+		command_failed(r, "run");
 		return r;
 	}
 	r = set_limits(o, &c);
 	if (r == 0) {
 		r = scenario_start(&o->scenario, &c.backend);
 		if (r < 0)
-			log_error("run: --scenario: %s", why_take());
+			command_failed(r, "run: --scenario");
 	}
 	if (r < 0) {
 		run_cgroup_free(&c);

@@ -19,7 +19,6 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
 #include "ctlfs/server.h"
-#include "ctlfs/why.h"
 #include "run.h"
 #include "serve.h"
 
@@ -70,9 +69,7 @@ static int detach(int channel, pid_t supervisor)
 
 static int complain(const char *what, int r)
 {
-	const char *reason = why_take();
-
-	log_error("run: %s: %s", what, *reason ? reason : strerror(-r));
+	command_failed(r, "run: %s", what);
 	return r;
 }
 

@@ -13,7 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
 #include "run.h"

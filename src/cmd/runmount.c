@@ -2,7 +2,6 @@
 /* The namespaces of `ctlfs run`, and what is mounted in them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "binds.h"
+#include "cmd.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/log.h"
 #include "ctlfs/server.h"
@@ -76,11 +76,8 @@ int run_mount(int *ret_device)
 	}
 	why_take();
 	r = server_mount(&config, ret_device);
-	if (r < 0) {
-		const char *reason = why_take();
-
-		log_error("run: %s", *reason ? reason : strerror(-r));
-	}
+	if (r < 0)
+		command_failed(r, "run");
 	return r;
 }
 

@@ -44,13 +44,13 @@ static int open_mount(struct source *s, const char *mount, int proc)
 		return refuse(errno, "%s: %s", s->mount, strerror(errno));
 	r = mounttable_read(proc, &s->mounts);
 	if (r == 0)
-		r = container_mount_of(proc, s->dir, &id);
+		r = mountinfo_of(proc, s->dir, &id);
 	if (r < 0)
 		return r;
 	s->row = mounttable_find(&s->mounts, id);
 	if (!s->row || !mounttable_is_ctlfs(s->row) || strcmp(s->row->point, s->mount) != 0)
 		return refuse(ENOENT, "no ctlfs is mounted on %s", s->mount);
-	if (!mounttable_has(s->row->options, "allow_other"))
+	if (!parse_has_word(s->row->options, "allow_other", ","))
 		return refuse(EACCES, "%s was mounted without allow_other: nobody else could read "
 				      "the views", s->mount);
 	return 0;

@@ -11,7 +11,6 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/json.h"
 #include "ctlfs/log.h"
-#include "ctlfs/why.h"
 #include "mounts.h"
 
 #define CTL_MAX (1u << 20)
@@ -110,7 +109,7 @@ static int show_mount(struct buf *out, const char *path, bool json)
 	return r;
 }
 
-static int show_mounts(const struct ctlfs_mounts *mounts, bool json)
+static int show_mounts(const struct mounttable *mounts, bool json)
 {
 	cleanup_buf struct buf out = { 0 };
 	int status = 0;
@@ -119,7 +118,7 @@ static int show_mounts(const struct ctlfs_mounts *mounts, bool json)
 	for (size_t i = 0; i < mounts->n; i++) {
 		if (i)
 			buf_adds(&out, json ? ",\n " : "\n");
-		if (show_mount(&out, mounts->v[i].path, json) < 0)
+		if (show_mount(&out, mounts->v[i].point, json) < 0)
 			status = STATUS_FAILED;
 	}
 	buf_adds(&out, json ? "]\n" : "");
@@ -130,32 +129,30 @@ static int show_mounts(const struct ctlfs_mounts *mounts, bool json)
 }
 
 /* The one that was asked for, by whatever path. */
-static int show_one(const struct ctlfs_mounts *mounts, const char *path, bool json)
+static int show_one(const struct mounttable *mounts, const char *path, bool json)
 {
 	cleanup_free char *real = realpath(path, NULL);
-	const struct ctlfs_mount *found = mounts_find(mounts, real ? real : path);
+	const struct mountinfo *found = mounts_find(mounts, real ? real : path);
 
 	if (!found) {
 		log_error("status: no ctlfs is mounted on %s", path);
 		return STATUS_FAILED;
 	}
-	return show_mounts(&(struct ctlfs_mounts){ (struct ctlfs_mount *)found, 1 }, json);
+	return show_mounts(&(struct mounttable){ .v = (struct mountinfo *)found, .n = 1 }, json);
 }
 
 int cmd_status(int argc, char **argv)
 {
 	cleanup_operands struct operands operands = { 0 };
-	cleanup_mounts struct ctlfs_mounts mounts = { 0 };
+	cleanup_mounttable struct mounttable mounts = { 0 };
 	struct status_options o = { 0 };
 	int r, status = options_parse(&line, argc, argv, &o, &operands);
 
 	if (status != OPTIONS_GO_ON)
 		return status;
 	r = mounts_read(&mounts);
-	if (r < 0) {
-		log_error("status: %s", why_take());
-		return STATUS_FAILED;
-	}
+	if (r < 0)
+		return command_failed(r, "status");
 	if (operands.n)
 		return show_one(&mounts, operands.v[0], o.json);
 	if (mounts.n == 0) {

@@ -3,10 +3,11 @@
 #include "takeout.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
 #include "places.h"
@@ -39,13 +40,19 @@ static int append(char ***texts, size_t *n, char *text)
 	return 0;
 }
 
-static int leave(struct takeout *t, const struct mountinfo *row, const char *reason)
+/* The row's place goes to the list of what is left, with the reason. */
+__attribute__((format(printf, 3, 4))) static int leave(struct takeout *t,
+						       const struct mountinfo *row,
+						       const char *fmt, ...)
 {
-	char *text;
+	cleanup_buf struct buf text = { 0 };
+	va_list args;
 
-	if (asprintf(&text, "%s: %s", row->point, reason) < 0)
-		text = NULL;
-	return append(&t->left, &t->n_left, text);
+	buf_addf(&text, "%s: left: ", row->point);
+	va_start(args, fmt);
+	buf_vaddf(&text, fmt, args);
+	va_end(args);
+	return append(&t->left, &t->n_left, buf_error(&text) < 0 ? NULL : steal_ptr(&text.data));
 }
 
 /* The first of the mounts on row, or NULL. */
@@ -65,22 +72,17 @@ static int take(const struct container *c, const struct mounttable *info,
 	const struct mountinfo *child = child_of(info, row);
 	cleanup_close int fd = -1;
 	int mount = 0;
-	char text[128];
 	int r;
 
-	if (child) {
-		snprintf(text, sizeof text, "left: a mount of %s lies on it", child->type);
-		return leave(t, row, text);
-	}
+	if (child)
+		return leave(t, row, "a mount of %s lies on it", child->type);
 	r = container_look(c, row->point + 1, &fd, &mount);
 	if (r == 0 && mount == row->id)
 		r = container_unmount(c, fd);
 	else if (r == 0 || r == -ENOENT)
-		return leave(t, row, "left: another mount hides it");
-	if (r < 0) {
-		snprintf(text, sizeof text, "left: %s", why_take());
-		return leave(t, row, text);
-	}
+		return leave(t, row, "another mount hides it");
+	if (r < 0)
+		return leave(t, row, "%s", why_take());
 	return append(&t->taken, &t->n_taken, strdup(row->point));
 }
 

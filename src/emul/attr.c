@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cgroup.h"
-#include "ctlfs/cleanup.h"
 
 /* All attributes of a node that somebody changed; the others are computed. */
 struct node_attr {

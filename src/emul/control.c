@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "cgroup.h"
-#include "ctlfs/cleanup.h"
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
 

@@ -5,7 +5,6 @@
  * on in other threads, which are left behind and still listed when these move.
  */
 #include "cgroup.h"
-#include "ctlfs/cleanup.h"
 
 #define SURELY_FEW 64
 #define PAUSE_NS 250000ULL /* for each of many: looking takes about a tenth of it */

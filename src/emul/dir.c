@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "cgroup.h"
-#include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
 #include "inject.h"
 

@@ -5,7 +5,6 @@
  * was found stopped, or that somebody stopped meanwhile, stays stopped. What came meanwhile is told
  * by a stop signal that waits: one sent to a stopped process does, until SIGCONT throws it away.
  */
-#include <errno.h>
 #include <signal.h>
 
 #include "cgroup.h"

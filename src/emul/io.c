@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctlfs/cleanup.h"
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
 #include "io.h"

@@ -19,7 +19,6 @@
 
 #include <utlist.h>
 
-#include "ctlfs/cleanup.h"
 #include "ctlfs/parse.h"
 #include "ctlfs/why.h"
 #include "emul.h"

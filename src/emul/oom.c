@@ -14,7 +14,6 @@
  *
  * With config.observe `max`, `high` and swap events are counted, and nobody is touched.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 

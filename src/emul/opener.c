@@ -12,7 +12,6 @@
 #include <fcntl.h>
 
 #include "cgroup.h"
-#include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
 
 #define NAMESPACES_MAX 1024

@@ -8,7 +8,6 @@
 
 #include "affinity.h"
 #include "cgroup.h"
-#include "ctlfs/cleanup.h"
 
 int pid_list_add(struct pid_list *list, pid_t pid)
 {

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "cgroup.h"
-#include "ctlfs/cleanup.h"
 #include "ctlfs/clock.h"
 #include "ctlfs/thread.h"
 

@@ -5,11 +5,9 @@
  * faults stay where they were used, also after the member moved, exited, or its cgroup was removed;
  * memory goes with the member. Threads placed in other cgroups count there as threads only.
  */
-#include <errno.h>
 #include <stdio.h>
 
 #include "cgroup.h"
-#include "ctlfs/cleanup.h"
 
 /* Differences may be negative: sums wrap around, and are right in the end. */
 void usage_add(struct cgroup *cg, const struct usage *d)

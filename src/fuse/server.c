@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "ctlfs/clock.h"
-#include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
 #include "session.h"
 

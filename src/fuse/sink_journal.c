@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The audit in systemd's journal, with a field for each part of a record. Needs libsystemd. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
 #include "record.h"
 #include "sink.h"

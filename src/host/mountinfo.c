@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctlfs/buf.h"
+#include "ctlfs/why.h"
 
 #define MOUNTINFO_MAX (256u << 20)
+#define FDINFO_MAX (1u << 16)
 
 enum { FIELD_ID, FIELD_PARENT, FIELD_DEVICE, FIELD_ROOT, FIELD_POINT, FIELD_FLAGS, FIELDS_FIXED };
 
@@ -80,12 +83,47 @@ bool mountinfo_parse(char *line, struct mountinfo *ret_mount)
 	return true;
 }
 
+/* Appends a file of this process. */
+static int read_own(int proc, const char *name, size_t max, struct buf *out)
+{
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof path, "%sself/%s", proc == AT_FDCWD ? "/proc/" : "", name);
+	r = buf_readat(out, proc, path, max);
+	return r < 0 ? refuse(-r, "/proc/self/%s: %s", name, strerror(-r)) : 0;
+}
+
+int mountinfo_read(int proc, struct buf *out)
+{
+	return read_own(proc, "mountinfo", MOUNTINFO_MAX, out);
+}
+
+int mountinfo_of(int proc, int fd, int *ret_id)
+{
+	static const char key[] = "mnt_id:";
+	cleanup_buf struct buf text = { 0 };
+	const char *line;
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof name, "fdinfo/%d", fd);
+	r = read_own(proc, name, FDINFO_MAX, &text);
+	if (r < 0)
+		return r;
+	line = strstr(buf_text(&text), key);
+	if (!line)
+		return refuse(EPROTO, "/proc/self/%s: no mnt_id", name);
+	*ret_id = atoi(line + strlen(key));
+	return 0;
+}
+
 int mountinfo_each(mountinfo_visit *visit, void *data)
 {
 	cleanup_buf struct buf text = { 0 };
 	struct mountinfo mount;
 	char *line, *rest;
-	int r = buf_readat(&text, AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX);
+	int r = mountinfo_read(AT_FDCWD, &text);
 
 	rest = text.data;
 	while (r == 0 && (line = strsep(&rest, "\n"))) {

@@ -84,14 +84,21 @@ static void begin_section(struct reading *r)
 /* Reads a line into r->raw: false at the end of the file. */
 static bool next_line(struct reading *r)
 {
-	ssize_t len = getline(&r->raw, &r->size, r->file);
+	ssize_t len;
 	char *start;
 
+	errno = 0;
+	len = getline(&r->raw, &r->size, r->file);
 	if (r->open)
 		complain(r, EXPECTED);
 	r->open = false;
-	if (len < 0)
+	if (len < 0) {
+		if (errno == ENOMEM)
+			r->no_memory = true;
+		else if (!feof(r->file))
+			complain(r, "%s", strerrordesc_np(errno));
 		return false;
+	}
 	r->line++;
 	if (strlen(r->raw) != (size_t)len) {
 		complain(r, "a NUL in the line");
@@ -190,8 +197,8 @@ static int check_owner(struct reading *r)
 	struct stat st;
 
 	if (fstat(fileno(r->file), &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
+		complain(r, "%s", strerrordesc_np(errno));
+	else if (!S_ISREG(st.st_mode))
 		complain(r, "not a regular file");
 	else if ((st.st_uid != 0 && st.st_uid != geteuid()) || st.st_mode & (S_IWGRP | S_IWOTH))
 		complain(r, "others than root and the user of ctlfs may write it");

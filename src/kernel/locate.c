@@ -12,6 +12,7 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/kernel.h"
 #include "ctlfs/mountinfo.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/why.h"
 #include "deputy.h"
 #include "internal.h"
@@ -43,25 +44,6 @@ int kernel_mountpoint(struct buf *out)
 		return refuse(ENOENT, "no cgroup2 file system is mounted");
 	buf_add(out, found.data, found.len);
 	return buf_error(out);
-}
-
-/* The number of the mount that fd is on. */
-static int mount_id(int fd, int *ret_id)
-{
-	cleanup_buf struct buf text = { 0 };
-	const char *line;
-	char path[64];
-	int r;
-
-	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-	r = buf_readat(&text, AT_FDCWD, path, 1u << 16);
-	if (r < 0)
-		return r;
-	line = strstr(buf_text(&text), "mnt_id:");
-	if (!line)
-		return -ENOENT;
-	*ret_id = atoi(line + strlen("mnt_id:"));
-	return 0;
 }
 
 /* If path is dir or lies below it, what follows ("", "/a/b"); else NULL. */
@@ -111,26 +93,9 @@ static int find_base(void *data, const struct mountinfo *mount)
 int locate_init(struct kernel *k)
 {
 	struct base_search search = { .kernel = k };
-	int r = mount_id(k->root, &search.id);
+	int r = mountinfo_of(AT_FDCWD, k->root, &search.id);
 
 	return r < 0 ? r : mountinfo_each(find_base, &search);
-}
-
-/* Is word one of those in list[len], which have commas between them? */
-static bool lists(const char *list, size_t len, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (size_t at = 0; at < len; at++) {
-		size_t end = at;
-
-		while (end < len && list[end] != ',')
-			end++;
-		if (end - at == n && !memcmp(list + at, word, n))
-			return true;
-		at = end;
-	}
-	return false;
 }
 
 /* The path in the line "NUMBER:CONTROLLERS:PATH" of k's hierarchy. That of cgroup v2 alone has no
@@ -145,8 +110,10 @@ static char *own_path(const struct kernel *k, char *text)
 
 		if (!k->controller && !strncmp(line, "0::", 3))
 			return line + 3;
-		if (k->controller && path &&
-		    lists(list + 1, (size_t)(path - list - 1), k->controller))
+		if (!k->controller || !path)
+			continue;
+		*path = '\0';
+		if (parse_has_word(list + 1, k->controller, ","))
 			return path + 1;
 	}
 	return NULL;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctlfs/cleanup.h"
 #include "ctlfs/why.h"
 #include "plain.h"
 

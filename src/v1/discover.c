@@ -13,6 +13,7 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/kernel.h"
 #include "ctlfs/mountinfo.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/why.h"
 #include "internal.h"
 
@@ -61,21 +62,6 @@ static void search_free(struct search *s)
 	free(s->v);
 }
 
-/* Is name one of the words of list? */
-static bool has_word(const char *list, const char *name, const char *separators)
-{
-	size_t len = strlen(name);
-
-	while (*list) {
-		size_t n = strcspn(list, separators);
-
-		if (n == len && !memcmp(list, name, n))
-			return true;
-		list += n + (list[n] != '\0');
-	}
-	return false;
-}
-
 static unsigned roles_in(const char *list, const char *separators, bool v2)
 {
 	unsigned roles = 0;
@@ -83,7 +69,7 @@ static unsigned roles_in(const char *list, const char *separators, bool v2)
 	for (int role = 0; role < V1_ROLES; role++) {
 		const char *name = v2 ? names[role].v2 : names[role].v1;
 
-		if (name && has_word(list, name, separators))
+		if (name && parse_has_word(list, name, separators))
 			roles |= 1u << role;
 	}
 	return roles;

@@ -131,6 +131,13 @@ def stop_loop():
     return loop.seen, loop.wrong[:20]
 
 
+def mount_fuse(path, subtype):
+    """A file system that never answers, over a file."""
+    device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    options = f"fd={device},rootmode=100444,user_id=0,group_id=0"
+    checked(libc.mount(b"test", path.encode(), f"fuse.{subtype}".encode(), 0, options.encode()))
+
+
 # --- for tests -----------------------------------------------------------------------------------
 
 @contextlib.contextmanager

@@ -285,6 +285,17 @@ class Leftovers(AttachCase):
         self.assertEqual((1, "detached 1 view\n"), (done.status, done.out), done)
         self.assertEqual(6, done.err.count("another mount hides it"), done)
 
+    def test_whole_reason(self):
+        """Why a mount stays is told to the end, however long that is."""
+        container = self.container()
+        self.attach(container.pid)
+        subtype = "x" * 200
+        with inside(container.pid) as agent:
+            agent.call(containers.mount_fuse, "/proc/meminfo", subtype)
+            done = run_ctlfs("detach", container.pid)
+        self.assertEqual((1, "ctlfs: detach: /proc/meminfo: left: a mount of fuse."
+                          f"{subtype} lies on it\n"), (done.status, done.err), done)
+
     def test_run(self):
         """A container of `ctlfs run` has its views, and keeps them."""
         out = tempfile.NamedTemporaryFile()
@@ -293,10 +304,13 @@ class Leftovers(AttachCase):
         self.addCleanup(run.wait)
         self.addCleanup(run.terminate)
         wait_for(lambda: read(out.name) == "ready\n", "the command runs")
-        pid, = [int(name) for name in os.listdir("/proc") if name.isdigit() and
-                outcome(read, f"/proc/{name}/cmdline") == "OK" and
-                read(f"/proc/{name}/cmdline") == "sleep\x00100000\x00" and
-                attached(name)]
+
+        def sleeping():
+            return [int(name) for name in os.listdir("/proc") if name.isdigit() and
+                    outcome(read, f"/proc/{name}/cmdline") == "OK" and
+                    read(f"/proc/{name}/cmdline") == "sleep\x00100000\x00" and
+                    attached(name)]
+        pid, = wait_for(sleeping, "the command sleeps")
         before = attached(pid)
         self.assertEqual("nothing to detach\n", run_ctlfs("detach", pid).out)
         self.write("ctr/cgroup.procs", str(pid))

@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-from harness import Case, run_ctlfs
+from harness import Case, root_only, run_ctlfs
 
 
 class CheckConfig(Case):
@@ -25,6 +25,13 @@ class CheckConfig(Case):
         self.assertEqual(f"{good}: 2 rules\n", done.out)
         self.assertEqual([f"{bad}:3", f"{bad}:4"],
                          [line.split(" ")[2][:-1] for line in done.err.splitlines()])
+
+    @root_only
+    def test_not_to_be_read(self):
+        """A file that cannot be read to its end is not one without more rules."""
+        done = run_ctlfs("check-config", "/proc/self/mem")
+        self.assertEqual((1, "", "ctlfs: check-config: /proc/self/mem: Input/output error\n"),
+                         (done.status, done.out, done.err), done)
 
     def test_not_for_the_emulator(self):
         with tempfile.TemporaryDirectory() as point:

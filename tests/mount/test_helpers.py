@@ -213,7 +213,8 @@ class Snippets(Case):
             self.assertTrue(os.path.isfile(os.path.join(root, name)), name)
         for directory, _, names in os.walk(root):
             for name in names:
-                if name.endswith((".conf", ".json", ".service")):
+                if name.endswith((".conf", ".json", ".service", ".pc")):
                     text = Path(directory, name).read_text()
-                    self.assertIn("/usr/bin/ctlfs ", text.replace('"', " "))
+                    self.assertIn("/usr/lib" if name.endswith(".pc") else "/usr/bin/ctlfs ",
+                                  text.replace('"', " "))
                     self.assertNotRegex(text, r"@[A-Z]+@")

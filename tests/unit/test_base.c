@@ -277,6 +277,34 @@ START_TEST(strip)
 }
 END_TEST
 
+START_TEST(words)
+{
+	static const struct {
+		const char *list, *word, *separators;
+		bool has;
+	} cases[] = {
+		{ "cpuset cpu memory\n", "cpu", " \n", true },
+		{ "cpuset cpu memory\n", "memory", " \n", true },
+		{ "cpuset cpu memory\n", "cpuset", " \n", true },
+		{ "cpuset memory\n", "cpu", " \n", false },
+		{ "xcpu cpux", "cpu", " \n", false },
+		{ "", "cpu", " \n", false },
+		{ " \n", "", " \n", false },
+		{ "rw,allow_other", "allow_other", ",", true },
+		{ "rw,allow_other", "rw", ",", true },
+		{ "rw,allow_other", "allow", ",", false },
+		{ ",,cpuacct,,cpu,", "cpu", ",", true },
+		{ "name=a b", "b", ",", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool has = parse_has_word(cases[i].list, cases[i].word, cases[i].separators);
+
+		ck_assert_msg(has == cases[i].has, "%s in '%s'", cases[i].word, cases[i].list);
+	}
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	int error;
@@ -463,6 +491,7 @@ int main(void)
 	tcase_add_loop_test(tc, numbers, 0, (int)ARRAY_SIZE(number_tables));
 	tcase_add_test(tc, pieces);
 	tcase_add_test(tc, strip);
+	tcase_add_test(tc, words);
 	tcase_add_test(tc, cpulists);
 	tcase_add_test(tc, cpulist_members);
 	tcase_add_test(tc, keyed);
