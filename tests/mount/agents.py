@@ -17,6 +17,8 @@ PR_SET_PDEATHSIG = 1
 CLONE_NEWPID = 0x20000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWNS = 0x00020000
+MS_REC, MS_PRIVATE = 16384, 1 << 18
 MAPPED = 100000  # what root of an agent with ids of its own is outside
 
 
@@ -102,9 +104,13 @@ class Agent:
         except (EOFError, ConnectionResetError):
             raise AssertionError("an agent is dead") from None
 
-    def call(self, function, *args):
-        """What function(*args) returns, or raises, in the agent. A function of a module."""
+    def start(self, function, *args):
+        """Has it run function(*args), of a module, and does not wait."""
         self.conn.send((function, args))
+
+    def call(self, function, *args):
+        """What function(*args) returns, or raises, in the agent."""
+        self.start(function, *args)
         fine, value = self.answer()
         if not fine:
             raise value
@@ -201,9 +207,10 @@ def unshare_cgroups():
     checked(libc.unshare(CLONE_NEWCGROUP))
 
 
-def open_to_write(path):
-    """A file to write to later: its number."""
-    return os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+def own_mounts():
+    """A mount namespace of which nobody else sees anything."""
+    checked(libc.unshare(CLONE_NEWNS))
+    checked(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
 
 
 def write_open(fd, text):
@@ -222,7 +229,7 @@ def send_open(name, path):
     """Opens path to write and passes the descriptor on."""
     with socket.socket(socket.AF_UNIX) as client:
         client.connect("\0" + name)
-        fd = open_to_write(path)
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         socket.send_fds(client, [b"x"], [fd])
         os.close(fd)
 

@@ -10,10 +10,9 @@ import tempfile
 import threading
 from pathlib import Path
 
-from agents import Agent, checked, libc
+from agents import CLONE_NEWNS, CLONE_NEWUSER, Agent, checked, libc
 from harness import environment, kill_pids, keyed, read, run_ctlfs, tool, wait_for
 
-CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 VIEWS = ("/proc/cpuinfo", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/swaps",
          "/proc/uptime", "/sys/devices/system/cpu")
 TREE = "/sys/fs/cgroup"

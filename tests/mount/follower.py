@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""`ctlfs errors --follow` as a child of a test, line by line."""
+"""Refusals as ctlfs tells them: ctl/errors.json, and `ctlfs errors --follow` as a child of a test,
+line by line."""
 import json
 import os
 import select
@@ -7,14 +8,25 @@ import signal
 import subprocess
 import time
 
-from harness import CTLFS, DEADLINE, environment
+from harness import CTLFS, DEADLINE, environment, read
+
+
+def entries(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def refusals(mount, below, agent=None):
+    """Those about what lies below a path of the tree, as we see them or an agent does."""
+    path = mount.path("ctl/errors.json")
+    text = agent.call(read, path) if agent else read(path)
+    return [e for e in entries(text) if e["file"].startswith(below)]
 
 
 class Follower:
-    def __init__(self, point, *args, **kwargs):
+    def __init__(self, point, *args, stdout=subprocess.PIPE):
         self.process = subprocess.Popen(
             [CTLFS, "errors", "--follow", *args, point], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), **kwargs)
+            stdout=stdout, stderr=subprocess.PIPE, env=environment())
         self.rest = b""
 
     def line(self, deadline=DEADLINE):

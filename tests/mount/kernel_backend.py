@@ -11,14 +11,12 @@ from harness import (DEADLINE, MountCase, keyed, opened, outcome, read, remove_c
                      tool, wait_for, write)
 
 CGROUPS = "/sys/fs/cgroup"
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-CLONE_NEWNS = 0x20000
+MS_BIND = 4096
 
 
 def bind(pairs):
     """In a mount namespace of the calling agent's own, binds each source over its target."""
-    checked(libc.unshare(CLONE_NEWNS))
-    checked(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
+    agents.own_mounts()
     for source, target in pairs:
         checked(libc.mount(source.encode(), target.encode(), None, MS_BIND, None))
 
@@ -59,6 +57,12 @@ class KernelCase(MountCase):
         if path:
             write(self.real_at(path, "cgroup.procs"), str(agent.pid))
         return agent
+
+    def outcomes(self, agent, steps):
+        """Rows of what it is told, for which function, on which file of self.top's, with what."""
+        for want, function, path, *rest in steps:
+            with self.subTest(function=function.__name__, path=path, rest=rest):
+                self.assertEqual(want, outcome(agent.call, function, self.at(path), *rest))
 
 
 class Views(KernelCase):
@@ -238,9 +242,7 @@ class Writes(KernelCase):
             ("EACCES", os.mkdir, "e/x"), ("EACCES", write, "e/cgroup.procs", "0"),
             ("EACCES", write, "d/x/cgroup.procs", str(stranger.pid)), ("EACCES", os.rmdir, "d"),
         )
-        for want, function, path, *rest in steps:
-            with self.subTest(function=function.__name__, path=path):
-                self.assertEqual(want, outcome(user.call, function, self.at(path), *rest))
+        self.outcomes(user, steps)
         attr = os.stat(self.real_at("d/x/cgroup.procs"))
         self.assertEqual((65534, 65534), (attr.st_uid, attr.st_gid))
         self.assertEqual(f"{user.pid}\n", read(self.real_at("d/x/cgroup.procs")))

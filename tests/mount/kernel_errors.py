@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the real kernel refuses is kept for its container, and what it does comes to the audit."""
-import json
 import os
 import tempfile
 
-from follower import Follower
-from harness import Mount, outcome, read, write
+from follower import Follower, entries, refusals
+from harness import Mount, read, write
 from kernel_backend import KernelCase
-
-
-def attempt(path, text):
-    return outcome(write, path, text)
 
 
 class Refusals(KernelCase):
     def seen(self, agent=None):
-        path = self.mount.path("ctl/errors.json")
-        text = agent.call(read, path) if agent else read(path)
-        entries = [json.loads(line) for line in text.splitlines()]
-        return [e for e in entries if e["file"].startswith("/" + os.path.basename(self.top))]
+        return refusals(self.mount, "/" + os.path.basename(self.top), agent)
 
     def test_containers(self):
         """Each sees its own, with its own pids; the host sees all."""
@@ -27,8 +19,8 @@ class Refusals(KernelCase):
         x, y = self.agent("x", pidns=True), self.agent("y", pidns=True)
         follower = Follower(self.mount.point, "--json")
         self.addCleanup(follower.end)
-        self.assertEqual("EINVAL", x.call(attempt, self.at("x/memory.oom.group"), "a\xff\n"))
-        self.assertEqual("EBUSY", y.call(attempt, self.at("y/cgroup.subtree_control"), "+memory"))
+        self.check("EINVAL", x.call, write, self.at("x/memory.oom.group"), "a\xff\n")
+        self.check("EBUSY", y.call, write, self.at("y/cgroup.subtree_control"), "+memory")
         mine, = self.seen(x)
         self.assertEqual((name + "/x/memory.oom.group", name + "/x", 1, "EINVAL"),
                          tuple(mine[key] for key in ("file", "container", "pid", "errno")))
@@ -50,14 +42,14 @@ class Refusals(KernelCase):
             with Mount("-o", f"audit={path}", backend="kernel") as mount:
                 at = mount.cgroup(name[1:], "x")
                 member = self.agent("x", pidns=True)
-                self.assertEqual("OK", member.call(attempt, at + "/memory.oom.group", "1\n"))
-                self.assertEqual("EINVAL", member.call(attempt, at + "/memory.oom.group", "junk"))
+                self.check("OK", member.call, write, at + "/memory.oom.group", "1\n")
+                self.check("EINVAL", member.call, write, at + "/memory.oom.group", "junk")
                 os.mkdir(at + "/c")
                 os.chmod(at + "/c", 0o700)
                 os.chown(at + "/c/cgroup.procs", 1000, 1000)
                 os.setxattr(at + "/c", "user.n", b"1")
                 os.rmdir(at + "/c")
-            lines = [json.loads(line) for line in read(path).splitlines()]
+            lines = entries(read(path))
         self.assertEqual([
             ("write", "/memory.oom.group", "1\n"), ("mkdir", "/c", None), ("chmod", "/c", "0700"),
             ("chown", "/c/cgroup.procs", "1000:1000"), ("setxattr", "/c", "user.n=1"),

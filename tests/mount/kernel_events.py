@@ -2,7 +2,6 @@
 """What the kernel's own notifications become on a mount of the kernel backend: poll() and inotify
 on events, pressure triggers that live as long as a descriptor, peaks that each opener resets."""
 import contextlib
-import multiprocessing
 import os
 import select
 import time
@@ -125,12 +124,6 @@ class Removed(KernelCase):
         self.check("OK", os.stat, self.at("d/cgroup.procs"))
 
 
-def stall(path, seconds):
-    """Has two processes compete for the little CPU time that a cgroup has."""
-    os.write(os.open(path, os.O_WRONLY), b"0")
-    agents.burn(seconds)
-
-
 def monitors():
     """The kernel's threads that watch triggers of the privileged: one for a cgroup that has any."""
     found = 0
@@ -151,12 +144,9 @@ class Triggers(KernelCase):
         self.write("a/cpu.max", "10000 100000")
 
     def start_stall(self):
+        """Two processes compete for the little CPU time that the cgroup has."""
         for _ in range(2):
-            process = multiprocessing.get_context("fork").Process(
-                target=stall, args=(self.real_at("a/cgroup.procs"), DEADLINE))
-            process.start()
-            self.addCleanup(process.join)
-            self.addCleanup(process.kill)
+            self.agent("a").start(agents.burn, DEADLINE)
 
     def test_fires(self):
         """For each opener by itself; what fires is told once; a trigger ends with its opener."""

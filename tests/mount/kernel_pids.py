@@ -1,64 +1,37 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Pids and tids in the numbers of whoever reads and writes, in pid namespaces inside each other."""
 import os
+import queue
 import threading
 
 import agents
-from agents import Agent, checked, libc
-from harness import outcome, read, write
+from agents import CLONE_NEWPID, Agent, checked, libc
+from harness import DEADLINE, outcome, read, write
 from kernel_backend import CGROUPS, KernelCase
 
-CLONE_NEWPID = 0x20000000
-inner = {}  # in an agent: what it has started
+inner = []  # in an agent: one that it has started
 
 
-def start_inner(paths):
-    """A child that is process 1 of a pid namespace inside the agent's: its pid as the agent sees
-    it, and for each path what it reads."""
-    source, sink = os.pipe()
+def start_inner():
+    """An agent that is process 1 of a pid namespace inside the agent's: its pid as that sees it."""
     checked(libc.unshare(CLONE_NEWPID))
-    pid = os.fork()
-    if pid == 0:
-        agents.die_with_parent()
-        for path in paths:
-            os.write(sink, repr(sorted(map(int, read(path).split()))).encode() + b"\n")
-        order, answers = inner["order"][0], inner["answers"][1]
-        while text := os.read(order, 1000).decode():
-            path, word = text.split(" ", 1)
-            os.write(answers, outcome(write, path, word).encode())
-        os._exit(0)
-    inner["pid"] = pid
-    os.close(sink)
-    with os.fdopen(source) as lines:
-        return pid, [next(lines) for _ in paths]
+    inner.append(Agent())
+    return inner[0].child
 
 
-def make_pipes():
-    inner["order"], inner["answers"] = os.pipe(), os.pipe()
-
-
-def inner_write(path, word):
-    """Has the inner process write: its errno."""
-    os.write(inner["order"][1], f"{path} {word}".encode())
-    return os.read(inner["answers"][0], 100).decode()
+def inner_call(function, *args):
+    return inner[0].call(function, *args)
 
 
 def move_thread(path):
     """A new thread writes "0": its tid here, the errno, and what it reads then."""
-    found = []
+    found, end = queue.Queue(), threading.Event()
 
     def run():
-        found.append(threading.get_native_id())
-        found.append(outcome(write, path, "0"))
-        found.append(read(path))
-        stop.wait()
-    stop = threading.Event()
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    while len(found) < 3:
-        pass
-    agents.kept.append(stop)
-    return found
+        found.put((threading.get_native_id(), outcome(write, path, "0"), read(path)))
+        end.wait()
+    threading.Thread(target=run, daemon=True).start()
+    return found.get(timeout=DEADLINE)
 
 
 class Nested(KernelCase):
@@ -68,24 +41,23 @@ class Nested(KernelCase):
         self.procs, self.other = self.at("x/cgroup.procs"), self.at("x/y/cgroup.procs")
 
     def outer(self):
-        agent = self.agent("x", pidns=True)
-        agent.call(make_pipes)
-        return agent
+        return self.agent("x", pidns=True)
 
     def test_two_levels(self):
         """A process is known by another number on each level, and 0 where it is not seen."""
         outer = self.outer()
-        pid, (seen,) = outer.call(start_inner, [self.procs])
-        self.assertEqual("[0, 1]\n", seen)  # itself, and its parent outside
+        pid = outer.call(start_inner)
+        seen = outer.call(inner_call, read, self.procs)
+        self.assertEqual([0, 1], sorted(map(int, seen.split())))  # itself, its parent outside
         self.assertEqual(sorted([1, pid]), sorted(map(int, outer.call(read, self.procs).split())))
         self.assertEqual(sorted(map(int, read(self.real_at("x/cgroup.procs")).split())),
                          self.members("x"))
-        self.assertEqual("ESRCH", outer.call(inner_write, self.other, "2"))
-        self.assertEqual("OK", outer.call(inner_write, self.other, "1"))
+        self.assertEqual("ESRCH", outcome(outer.call, inner_call, write, self.other, "2"))
+        self.assertEqual("OK", outcome(outer.call, inner_call, write, self.other, "1"))
         self.assertEqual([str(pid)], outer.call(read, self.other).split())
         self.assertEqual([str(outer.pid)], read(self.real_at("x/cgroup.procs")).split())
         # Where the first process of its namespace is ends what it can reach.
-        self.assertEqual("EACCES", outer.call(inner_write, self.procs, "0"))
+        self.assertEqual("EACCES", outcome(outer.call, inner_call, write, self.procs, "0"))
         self.assertEqual("OK", outcome(outer.call, write, self.procs, str(pid)))
         self.assertEqual("", self.read("x/y/cgroup.procs"))
         self.assertEqual("OK", outcome(outer.call, write, self.other, str(pid)))

@@ -32,6 +32,14 @@ class AttachCase(MountCase):
             self.write(cgroup + "/cgroup.procs", str(container.pid))
         return container
 
+    def chroot_to(self, setup):
+        """A container whose root directory is as setup makes it in $1."""
+        root = tempfile.mkdtemp(prefix="root.")
+        return self.container(
+            argument=root, setup='mount -t tmpfs tmpfs "$1"; mkdir "$1/bin" "$1/lib" "$1/lib64" '
+            '"$1/usr" "$1/real"; for d in bin lib lib64 usr; do mount --bind /$d "$1/$d"; done; '
+            f'{setup}; exec chroot "$1" sh -c "echo ready; exec sleep 100000"')
+
     def attach(self, pid, *options):
         return attach(self, "--mount", self.mount.point, *options, pid)
 
@@ -122,11 +130,7 @@ class Cycle(AttachCase):
         said = self.attach(self.container(setup="mount -t tmpfs tmpfs /sys").pid)
         self.assertEqual({TREE, "/sys/devices/system/cpu"}, set(said["missing"]))
         self.assertEqual(6, len(said["attached"]))
-        root = tempfile.mkdtemp(prefix="root.")
-        container = self.container(
-            argument=root, setup='mount -t tmpfs tmpfs "$1"; mkdir "$1/bin" "$1/lib" "$1/lib64" '
-            '"$1/usr"; for d in bin lib lib64 usr; do mount --bind /$d "$1/$d"; done; exec chroot '
-            '"$1" sh -c "echo ready; exec sleep 100000"')
+        container = self.chroot_to(":")
         self.refused(container.pid, "neither /proc nor /sys")
 
     def test_moved(self):
@@ -189,14 +193,6 @@ class Refusals(AttachCase):
         container = self.container(setup="mount -t tmpfs tmpfs /sys/devices/system/cpu")
         self.refused(container.pid, "/sys/devices/system/cpu: .*tmpfs")
         self.assertEqual([], attached(container.pid))
-
-    def chroot_to(self, setup):
-        """A container whose root directory is as setup makes it in $1."""
-        root = tempfile.mkdtemp(prefix="root.")
-        return self.container(
-            argument=root, setup='mount -t tmpfs tmpfs "$1"; mkdir "$1/bin" "$1/lib" "$1/lib64" '
-            '"$1/usr" "$1/real"; for d in bin lib lib64 usr; do mount --bind /$d "$1/$d"; done; '
-            f'{setup}; exec chroot "$1" sh -c "echo ready; exec sleep 100000"')
 
     def test_links(self):
         """A link does not lead out of the container, nor anywhere else."""

@@ -3,11 +3,10 @@
 import json
 import os
 import re
-import subprocess
 import tempfile
 
 from containers import VIEWS
-from harness import Case, Mount, read, root_only, run_ctlfs, run_program, tool
+from harness import Case, Mount, root_only, run_ctlfs, run_program, tool
 
 MNT = "/run/ctlfs"
 

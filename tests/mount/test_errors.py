@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Refusals: ctl/errors and errors.json, `ctlfs errors`, the daemon's log; the audit."""
-import contextlib
 import json
 import os
 import select
@@ -9,16 +8,13 @@ import socket
 import subprocess
 import tempfile
 
-from agents import Agent, checked, libc
-from follower import Follower
-from harness import (CTLFS, Case, Mount, MountCase, environment, is_mounted, opened, outcome, read,
-                     root_only, run_ctlfs, wait_for, write)
+from agents import Agent, checked, libc, own_mounts
+from follower import Follower, entries, refusals
+from harness import (Case, Mount, is_mounted, opened, outcome, read, root_only, run_ctlfs,
+                     wait_for, write)
+from test_members import Members
 
 KEPT = 1024
-
-
-def entries(text):
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def refuse(path, times=1):
@@ -27,33 +23,14 @@ def refuse(path, times=1):
         return [outcome(os.write, fd, b"junk %d" % n) for n in range(times)]
 
 
-def read_fd(fd):
-    return os.pread(fd, 4096, 0)
-
-
-def open_there(path):
-    return os.open(path, os.O_RDONLY)
-
-
-class Entries(MountCase):
-    granted = "+pids +memory"
-
+class Entries(Members):
     def setUp(self):
         super().setUp()
-        self.mkdir("a", "b")
         self.name = f"/t-{self._testMethodName}"
-
-    def agent(self, path, **kwargs):
-        agent = Agent(**kwargs)
-        self.addCleanup(agent.end)
-        write(self.at(path, "cgroup.procs"), str(agent.pid))
-        return agent
 
     def seen(self, agent=None):
         """What a process sees of this test's refusals."""
-        path = self.mount.path("ctl/errors.json")
-        text = agent.call(read, path) if agent else read(path)
-        return [e for e in entries(text) if e["file"].startswith(self.name)]
+        return refusals(self.mount, self.name, agent)
 
     def follow(self, *args, **kwargs):
         follower = Follower(self.mount.point, *args, **kwargs)
@@ -121,11 +98,11 @@ class Entries(MountCase):
         a, b = self.agent("a"), self.agent("b")
         path = self.mount.path("ctl/errors")
         a.call(refuse, self.at("a/pids.max"))
-        fd = a.call(open_there, path)
+        fd = a.call(os.open, path, os.O_RDONLY)
         with opened(f"/proc/{a.pid}/fd/{fd}") as again:  # a new open: ours
             self.assertIn(b"a/pids.max", os.read(again, 1 << 20))
         write(self.at("b/cgroup.procs"), str(a.pid))
-        self.check("EACCES", a.call, read_fd, fd)
+        self.check("EACCES", a.call, os.pread, fd, 4096, 0)
         b.call(read, path)
 
     @root_only
@@ -182,11 +159,7 @@ class Entries(MountCase):
     def test_follow_broken_pipe(self):
         """Also while nothing comes."""
         source, sink = os.pipe()
-        follower = Follower.__new__(Follower)
-        follower.process = subprocess.Popen(
-            [CTLFS, "errors", "--follow", self.mount.point], stdin=subprocess.DEVNULL,
-            stdout=sink, stderr=subprocess.PIPE, env=environment())
-        self.addCleanup(follower.end)
+        follower = self.follow(stdout=sink)
         os.close(sink)
         os.close(source)
         self.assertEqual((0, ""), follower.wait())
@@ -195,7 +168,7 @@ class Entries(MountCase):
         """Who is too slow is told how many he missed; nothing comes twice, the end is an end."""
         path = self.mount.path("ctl/errors.json")
         a = self.agent("a")
-        fd = a.call(open_there, path)
+        fd = a.call(os.open, path, os.O_RDONLY)
         a.call(refuse, self.at("a/pids.max"), KEPT + 100)
         text = b""
         while piece := a.call(os.read, fd, 1 << 16):
@@ -238,8 +211,8 @@ class Entries(MountCase):
         a = self.agent("a")
         path = self.mount.path("ctl/errors")
         for _ in range(256):
-            a.call(open_there, path)
-        self.check("EMFILE", a.call, open_there, path)
+            a.call(os.open, path, os.O_RDONLY)
+        self.check("EMFILE", a.call, os.open, path, os.O_RDONLY)
         read(path)
 
 
@@ -376,8 +349,7 @@ class Audit(Case):
 
 def with_journal():
     """In a mount namespace of its own, whose /run is ours: what a mount sends to the journal."""
-    checked(libc.unshare(0x20000))
-    checked(libc.mount(None, b"/", None, 16384 | 1 << 18, None))
+    own_mounts()
     checked(libc.mount(b"none", b"/run", b"tmpfs", 0, None))
     os.makedirs("/run/systemd/journal")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from harness import (CTLFS, DEADLINE, REPO, Case, Mount, environment, extra_mark, is_mounted,
-                     marked, read, root_only, run_ctlfs, run_program, tool, wait_for)
+                     marked, read, run_ctlfs, run_program, tool, wait_for)
 
 HELPERS = REPO / "mount-helpers"
 # $1: where the helper is found by mount(8), $2: the fstab. All of it in a mount namespace.

@@ -7,23 +7,18 @@ import tempfile
 from pathlib import Path
 
 from agents import Agent
-from containers import TREE, VIEWS, Container, attached, enter, files_of, look
-from harness import CTLFS, MountCase, read, run_ctlfs, run_program, tool, write
+from containers import TREE, VIEWS, attached, enter, files_of, look
+from harness import CTLFS, read, run_ctlfs, run_program, tool, write
+from test_attach import AttachCase
 
 MOUNTS = '''mount -t tmpfs tmpfs "$1/rootfs"; cd "$1/rootfs"; mkdir proc sys
     mount -t proc proc proc; mount -t sysfs sysfs sys'''
 IN_CGROUP = 'echo 0 >"$1"; shift; exec "$@"'
 
 
-class HookCase(MountCase):
-    modes = ("root",)
-    granted = "+cpu +memory"
-
+class HookCase(AttachCase):
     def setUp(self):
         super().setUp()
-        self.mkdir("ctr")
-        self.write("ctr/memory.max", "128M")
-        self.write("ctr/cpu.max", "100000")
         self.bundle = tempfile.mkdtemp(prefix="bundle.")
         self.root = self.bundle + "/rootfs"
         os.mkdir(self.root)
@@ -34,10 +29,7 @@ class HookCase(MountCase):
                                                                 **config}))
 
     def container(self, *options, setup=MOUNTS, **kwargs):
-        container = Container(*options, setup=setup, argument=self.bundle, **kwargs)
-        self.addCleanup(container.end)
-        self.write("ctr/cgroup.procs", str(container.pid))
-        return container
+        return super().container(*options, setup=setup, argument=self.bundle, **kwargs)
 
     def state(self, pid, wish=None, **more):
         annotations = {"ctlfs": wish} if wish else {}

@@ -20,10 +20,6 @@ def state(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def write_fd(fd, text):
-    os.write(fd, text.encode())
-
-
 class Members(MountCase):
     """Tests with processes."""
     granted = "+cpu +memory +pids"
@@ -340,5 +336,5 @@ class Delegation(Members):
         other = self.agent("b")
         with opened(self.at("a/cgroup.procs"), os.O_WRONLY) as fd:
             heir = self.agent("a", uid=self.USER)
-            self.check("OK", heir.call, write_fd, fd, str(other.pid))
+            self.check("OK", heir.call, agents.write_open, fd, str(other.pid))
         self.assertIn(other.pid, self.members("a"))

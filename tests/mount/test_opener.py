@@ -3,26 +3,10 @@
 supplementary groups. Results are those of Linux 6.12 with nsdelegate."""
 import os
 
-import agents
-from agents import Agent, checked, die_with_parent, libc
+from agents import Agent, die_with_parent, libc, unshare_cgroups, write_open
 from harness import MountCase, opened, read, write
 
-CLONE_NEWCGROUP = 0x02000000
 UID, GROUP = 65534, 4242
-
-
-def new_cgroup_ns():
-    checked(libc.unshare(CLONE_NEWCGROUP))
-
-
-def open_kept(path, flags):
-    fd = os.open(path, flags)
-    agents.kept.append(fd)
-    return fd
-
-
-def write_fd(fd, text):
-    os.write(fd, text.encode())
 
 
 def join_group(gid):
@@ -47,7 +31,7 @@ class Namespaces(MountCase):
         self.addCleanup(agent.end)
         write(self.at(path, "cgroup.procs"), str(agent.pid))
         try:
-            agent.call(new_cgroup_ns)
+            agent.call(unshare_cgroups)
         except PermissionError:
             self.skipTest("no cgroup namespaces here")
         return agent
@@ -55,13 +39,13 @@ class Namespaces(MountCase):
     def test_opener_counts(self):
         """As an attacker who gets a file from inside and has a set-uid program write to it."""
         agent = self.inside("b")
-        fd = agent.call(open_kept, self.at("b/cgroup.procs"), os.O_RDWR)
+        fd = agent.call(os.open, self.at("b/cgroup.procs"), os.O_RDWR)
         with opened(f"/proc/{agent.pid}/fd/{fd}", os.O_RDWR) as ours:
             write(self.at("a/cgroup.procs"), str(os.getpid()))
             self.addCleanup(write, self.mount.cgroup("cgroup.procs"), str(os.getpid()))
-            self.check("OK", write_fd, ours, "0")  # opened anew, by us
+            self.check("OK", write_open, ours, "0")  # opened anew, by us
         write(self.at("a/cgroup.procs"), str(agent.pid))
-        self.check("ENOENT", agent.call, write_fd, fd, "0")
+        self.check("ENOENT", agent.call, write_open, fd, "0")
         self.check("ENOENT", agent.call, write, self.at("b/cgroup.procs"), str(os.getppid()))
 
     def test_border(self):
@@ -91,7 +75,7 @@ class Namespaces(MountCase):
         """Who is no member sees the whole tree from every namespace."""
         agent = Agent()
         self.addCleanup(agent.end)
-        agent.call(new_cgroup_ns)
+        agent.call(unshare_cgroups)
         self.check("OK", agent.call, write, self.at("a/cgroup.max.depth"), "9")
         self.check("OK", agent.call, write, self.at("b/cgroup.procs"), "0")
         self.check("OK", agent.call, write, self.at("b/cgroup.max.depth"), "9")

@@ -5,7 +5,7 @@ import os
 import re
 
 import agents
-from agents import Agent, checked, libc
+from agents import Agent
 from harness import (CTLFS, DEADLINE, Case, Mount, keyed, outcome, read, remove_cgroup, run_ctlfs,
                      run_program, tool, wait_for, write)
 
@@ -13,7 +13,6 @@ CGROUPS = "/sys/fs/cgroup"
 DIRS = {"memory": "memory", "cpu": "cpu,cpuacct", "cpuacct": "cpu,cpuacct", "cpuset": "cpuset",
         "blkio": "blkio", "pids": "pids", "systemd": "systemd"}
 HYBRID = os.path.isdir(CGROUPS + "/unified")
-CLONE_NEWCGROUP = 0x2000000
 PROCESSOR = re.compile(r"^processor\s*:", re.M)
 MEBI = 1 << 20
 
@@ -24,10 +23,6 @@ def real(controller, *parts):
 
 def nproc():
     return len(os.sched_getaffinity(0)), run_program(["nproc"]).out
-
-
-def unshare_cgroups():
-    checked(libc.unshare(CLONE_NEWCGROUP))
 
 
 def meminfo_total(text):
@@ -338,7 +333,7 @@ class Namespaces(V1Case):
         """A caller in a cgroup namespace of its own."""
         agent = self.container("ct/ns")
         write(real("memory", "ct/ns/memory.limit_in_bytes"), str(64 * MEBI))
-        agent.call(unshare_cgroups)
+        agent.call(agents.unshare_cgroups)
         self.assertEqual("/", agent.call(read, "/proc/self/cgroup").split("memory:")[1][0])
         self.assertEqual(64 * 1024, meminfo_total(self.seen(agent, "proc/meminfo")))
 
