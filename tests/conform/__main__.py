@@ -135,7 +135,7 @@ def inside(args):
     if os.environ.get("CTLFS_IN_VM") != "1":
         raise SystemExit("conform: inside is for the VM")
     speed_up()
-    comparison = Comparison(SIDES[args.against], None if args.kernel == "6.12" else args.kernel)
+    comparison = Comparison(SIDES[args.against], emulated(os.uname().release))
     return comparison.check(args.seeds, lambda seed: (
         WORK / f"{seed}.script").read_text().splitlines())
 

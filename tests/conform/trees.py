@@ -54,7 +54,7 @@ class Mount:
 
 
 class Emulator(Mount):
-    explained = "explained"
+    explained = ("explained-both", "explained")
 
     def __init__(self, version=None):
         super().__init__("--backend", "emulator", *([f"--emulate={version}"] if version else []))
@@ -62,7 +62,7 @@ class Emulator(Mount):
 
 class KernelBackend(Mount):
     """The very tree of REAL, seen through a mount."""
-    explained = "explained-backend"
+    explained = ("explained-both",)
 
     def __init__(self, _=None):
         super().__init__("--backend", "kernel")
@@ -184,13 +184,13 @@ def lower_peak(difference):
 
 
 class Explained:
-    """Differences that docs/semantics.md explains, from the side's file beside this one."""
+    """Differences that docs/semantics.md explains, from the side's files beside this one."""
 
     def __init__(self, side=Emulator):
         self.emulated = side is Emulator
         self.rules = []
         self.counts = {}
-        for line in (HERE / side.explained).read_text().splitlines():
+        for line in "".join((HERE / name).read_text() for name in side.explained).splitlines():
             if line and not line.startswith("#"):
                 operation, kernel, emulator, then, reason = re.split(r"\t+", line)
                 self.rules.append((re.compile(operation), re.compile(kernel),

@@ -25,6 +25,12 @@ def nproc():
     return len(os.sched_getaffinity(0)), run_program(["nproc"]).out
 
 
+def used(stat):
+    """The ticks of users and of the kernel in a text of /proc/stat."""
+    fields = stat.split("\n")[0].split()
+    return int(fields[1]) + int(fields[3])
+
+
 def meminfo_total(text):
     return keyed(text)["MemTotal"]
 
@@ -186,12 +192,10 @@ class Views(V1Case):
 
     def test_times(self):
         agent = self.container("ct/times")
-        fields = self.seen(agent, "proc/stat").split("\n")[0].split()
-        before = int(fields[1]) + int(fields[3])
+        before = used(self.seen(agent, "proc/stat"))
         agent.call(agents.burn, 0.5)
         counted = keyed(read(real("cpuacct", "ct/times/cpuacct.stat")))
-        fields = self.seen(agent, "proc/stat").split("\n")[0].split()
-        after = int(fields[1]) + int(fields[3])
+        after = used(self.seen(agent, "proc/stat"))
         self.assertGreaterEqual(after, before + 45)
         # The machine has used far more.
         self.assertLessEqual(after, counted["user"] + counted["system"] + 100)
@@ -242,8 +246,7 @@ class Paths(V1Case):
         self.assertEqual("0\n", self.seen(agent, "sys/devices/system/cpu/online"))
         self.assertRegex(self.seen(agent, "proc/loadavg"), r" \d+/[23] \d+\n$")
         agent.call(agents.burn, 0.3)
-        fields = self.seen(agent, "proc/stat").split("\n")[0].split()
-        self.assertGreaterEqual(int(fields[1]) + int(fields[3]), 25)
+        self.assertGreaterEqual(used(self.seen(agent, "proc/stat")), 25)
         self.assertEqual("", self.seen(agent, "ctl/errors"))
 
     def test_moves(self):
@@ -324,8 +327,7 @@ class Mixed(V1Case):
         write(unified + "/ct/one/cpuset.cpus", "1")
         self.assertEqual("0\n", self.seen(agent, "sys/devices/system/cpu/online"))
         agent.call(agents.burn, 0.3)
-        fields = self.seen(agent, "proc/stat").split("\n")[0].split()
-        self.assertGreaterEqual(int(fields[1]) + int(fields[3]), 25)
+        self.assertGreaterEqual(used(self.seen(agent, "proc/stat")), 25)
 
 
 class Namespaces(V1Case):

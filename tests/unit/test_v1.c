@@ -18,7 +18,7 @@ START_TEST(root)
 	remake_v1(0);
 	ck_assert(!view->source.machine_root);
 	ck_assert_str_eq(file(TREE_ROOT, "memory.max"), "4096\n");
-	ck_assert_uint_eq(meminfo(TREE_ROOT, "MemTotal:"), 4);
+	ck_assert_uint_eq(meminfo_of(TREE_ROOT, "MemTotal:"), 4);
 }
 END_TEST
 
@@ -112,7 +112,7 @@ START_TEST(paths_that_agree)
 	place_all(5, "lxc/one");
 	start(5);
 	ck_assert_uint_eq(located(5), at("lxc/one"));
-	ck_assert_uint_eq(meminfo(located(5), "MemTotal:"), 1024000);
+	ck_assert_uint_eq(meminfo_of(located(5), "MemTotal:"), 1024000);
 	ck_assert_str_eq(online(located(5)), "0-2\n");
 	set(SET, "lxc/one", "cpuset.effective_cpus", "3\n");
 	ck_assert_str_eq(online(located(5)), "0\n");
@@ -126,8 +126,7 @@ START_TEST(paths_that_end)
 	dir_in(CPU, "a");
 	set(CPU, "a", "cpu.cfs_quota_us", "100000\n");
 	set(CPU, "a", "cpuacct.stat", "user 700\nsystem 300\n");
-	for (int i = 0; i < TREES; i++)
-		place(5, i, "");
+	place_all(5, "");
 	place(5, MEM, "a/b/c");
 	place(5, CPU, "a");
 	ck_assert_uint_eq(located(5), at("a/b/c"));
@@ -170,15 +169,14 @@ START_TEST(renamed)
 	uint64_t a = dir_in(MEM, "a");
 
 	set(MEM, "a", "memory.limit_in_bytes", "104857600\n");
-	for (int i = 0; i < TREES; i++)
-		place(5, i, "");
+	place_all(5, "");
 	place(5, MEM, "a");
-	ck_assert_uint_eq(meminfo(at("a"), "MemTotal:"), 102400);
+	ck_assert_uint_eq(meminfo_of(at("a"), "MemTotal:"), 102400);
 	strcpy(trees[MEM].nodes[a - 1].name, "z");
 	set(MEM, "a", "memory.limit_in_bytes", "4096\n");
 	set(CPU, "a", "cpu.cfs_quota_us", "100000\n");
 	ck_assert_str_eq(online(a), "0-7\n");
-	ck_assert_uint_eq(meminfo(a, "MemTotal:"), 102400);
+	ck_assert_uint_eq(meminfo_of(a, "MemTotal:"), 102400);
 	ck_assert_uint_eq(located(5), a);
 	ck_assert_uint_eq(at("z"), a);
 	ck_assert_str_eq(online(at("a")), "0\n");
@@ -201,15 +199,14 @@ START_TEST(paths_that_differ)
 	set(MEM, "c", "memory.limit_in_bytes", "4096\n");
 	dir_in(CPU, "c/d/e");
 	set(CPU, "c/d", "cpu.cfs_quota_us", "200000\n");
-	for (int i = 0; i < TREES; i++)
-		place(5, i, "");
+	place_all(5, "");
 	place(5, MEM, "m/one");
 	place(5, CPU, "c/d/e");
 	start(5);
 	c = located(5);
 	ck_assert_uint_lt(c, UINT64_C(1) << 40);
-	ck_assert_uint_eq(meminfo(c, "MemTotal:"), 102400);
-	ck_assert_uint_eq(meminfo(c, "MemFree:"), 102400 - 1024);
+	ck_assert_uint_eq(meminfo_of(c, "MemTotal:"), 102400);
+	ck_assert_uint_eq(meminfo_of(c, "MemFree:"), 102400 - 1024);
 	ck_assert_str_eq(online(c), "0-1\n");
 	ck_assert_uint_eq(located(5), c);
 	ck_assert(tree_inside(v1, c, TREE_ROOT));
@@ -227,8 +224,7 @@ END_TEST
 
 START_TEST(processes_of_paths_that_differ)
 {
-	for (int i = 0; i < TREES; i++)
-		place(5, i, "");
+	place_all(5, "");
 	place(5, MEM, "m");
 	place(5, CPU, "c");
 	set(MEM, "m", "cgroup.procs", "7\n5\n6\n");
@@ -277,12 +273,12 @@ START_TEST(no_hierarchy)
 	make("a/b");
 	set(MEM, "a", "memory.limit_in_bytes", "104857600\n");
 	set(CPU, "a", "cpu.cfs_quota_us", "200000\n");
-	ck_assert_uint_eq(meminfo(at("a/b"), "MemTotal:"), 102400);
+	ck_assert_uint_eq(meminfo_of(at("a/b"), "MemTotal:"), 102400);
 	set(MEM, "a", "memory.use_hierarchy", "0\n");
-	ck_assert_uint_eq(meminfo(at("a/b"), "MemTotal:"), 16000000);
-	ck_assert_uint_eq(meminfo(at("a/b"), "MemFree:"), 16000000 - 1024);
+	ck_assert_uint_eq(meminfo_of(at("a/b"), "MemTotal:"), 16000000);
+	ck_assert_uint_eq(meminfo_of(at("a/b"), "MemFree:"), 16000000 - 1024);
 	ck_assert_str_eq(online(at("a/b")), "0-1\n");
-	ck_assert_uint_eq(meminfo(at("a"), "MemTotal:"), 102400);
+	ck_assert_uint_eq(meminfo_of(at("a"), "MemTotal:"), 102400);
 }
 END_TEST
 

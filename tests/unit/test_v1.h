@@ -170,14 +170,6 @@ static inline const char *file(uint64_t dir, const char *name)
 	return r < 0 ? strerrorname_np(-r) : buf_text(&text);
 }
 
-static inline uint64_t meminfo(uint64_t container, const char *key)
-{
-	const char *line = strstr(text_at(container, "proc/meminfo"), key);
-
-	ck_assert_ptr_nonnull(line);
-	return strtoull(line + strlen(key), NULL, 10);
-}
-
 static inline const char *online(uint64_t container)
 {
 	return text_at(container, "sys/devices/system/cpu/online");

@@ -129,12 +129,12 @@ START_TEST(views)
 	set(MEM, "a", "cgroup.procs", "5\n");
 	start(5);
 	a = at("a");
-	ck_assert_uint_eq(meminfo(a, "MemTotal:"), GIB / 1024);
-	ck_assert_uint_eq(meminfo(a, "MemFree:"), GIB / 1024 - 1024);
-	ck_assert_uint_eq(meminfo(a, "Cached:"), 40);
-	ck_assert_uint_eq(meminfo(a, "AnonPages:"), 20);
-	ck_assert_uint_eq(meminfo(a, "SwapTotal:"), GIB / 1024);
-	ck_assert_uint_eq(meminfo(a, "SwapFree:"), GIB / 1024 - 1024);
+	ck_assert_uint_eq(meminfo_of(a, "MemTotal:"), GIB / 1024);
+	ck_assert_uint_eq(meminfo_of(a, "MemFree:"), GIB / 1024 - 1024);
+	ck_assert_uint_eq(meminfo_of(a, "Cached:"), 40);
+	ck_assert_uint_eq(meminfo_of(a, "AnonPages:"), 20);
+	ck_assert_uint_eq(meminfo_of(a, "SwapTotal:"), GIB / 1024);
+	ck_assert_uint_eq(meminfo_of(a, "SwapFree:"), GIB / 1024 - 1024);
 	ck_assert_ptr_nonnull(strstr(text_at(a, "proc/swaps"), "\t1048576\t"));
 	ck_assert_ptr_nonnull(strstr(text_at(a, "proc/stat"), "cpu  100 0 50 "));
 	ck_assert_ptr_nonnull(strstr(text_at(a, "proc/uptime"), "100.00 "));
@@ -179,7 +179,7 @@ START_TEST(hybrid)
 	remake_v1(1u << MEM);
 	ck_assert(view->source.machine_root);
 	ck_assert_str_eq(file(at("a"), "memory.stat"), "anon 4096\n");
-	ck_assert_uint_eq(meminfo(at("a"), "MemTotal:"), 102400);
+	ck_assert_uint_eq(meminfo_of(at("a"), "MemTotal:"), 102400);
 	ck_assert_str_eq(online(at("a")), "0\n");
 	ck_assert_str_eq(file(TREE_ROOT, "memory.max"), "ENOENT");
 }

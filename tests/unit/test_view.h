@@ -369,4 +369,17 @@ static inline int run_suite(const char *name, const TTest *const *tests, size_t 
 	return suite_run(suite);
 }
 
+static inline uint64_t number_after(const char *content, const char *key)
+{
+	const char *at = strstr(content, key);
+
+	ck_assert_msg(at, "no %s in: %s", key, content);
+	return strtoull(at + strlen(key), NULL, 10);
+}
+
+static inline uint64_t meminfo_of(uint64_t container, const char *key)
+{
+	return number_after(text_at(container, "proc/meminfo"), key);
+}
+
 #endif

@@ -6,19 +6,6 @@
 
 #include "view/rows.h"
 
-static uint64_t number_after(const char *content, const char *key)
-{
-	const char *at = strstr(content, key);
-
-	ck_assert_msg(at, "no %s in: %s", key, content);
-	return strtoull(at + strlen(key), NULL, 10);
-}
-
-static uint64_t meminfo(uint64_t container, const char *key)
-{
-	return number_after(text_at(container, "proc/meminfo"), key);
-}
-
 static int render(uint64_t container, const char *path)
 {
 	cleanup_buf struct buf out = { 0 };
@@ -45,24 +32,24 @@ START_TEST(memory)
 	uint64_t b = memory_cgroup(a, "b", "max");
 	uint64_t inner = fake_cgroup(b, "inner"); /* without the controller */
 
-	ck_assert_uint_eq(meminfo(b, "MemTotal:"), 102400);
-	ck_assert_uint_eq(meminfo(b, "MemFree:"), 102400 - 10240);
-	ck_assert_uint_eq(meminfo(b, "MemAvailable:"), 102400 - 6144);
-	ck_assert_uint_eq(meminfo(b, "CommitLimit:"), 51200 + 4000000);
+	ck_assert_uint_eq(meminfo_of(b, "MemTotal:"), 102400);
+	ck_assert_uint_eq(meminfo_of(b, "MemFree:"), 102400 - 10240);
+	ck_assert_uint_eq(meminfo_of(b, "MemAvailable:"), 102400 - 6144);
+	ck_assert_uint_eq(meminfo_of(b, "CommitLimit:"), 51200 + 4000000);
 	fake_set(&tree, b, "memory.max", "52428800\n");
-	ck_assert_uint_eq(meminfo(b, "MemTotal:"), 51200);
-	ck_assert_uint_eq(meminfo(a, "MemTotal:"), 102400);
+	ck_assert_uint_eq(meminfo_of(b, "MemTotal:"), 51200);
+	ck_assert_uint_eq(meminfo_of(a, "MemTotal:"), 102400);
 	fake_set(&tree, a, "memory.max", "20971520\n");
-	ck_assert_uint_eq(meminfo(b, "MemTotal:"), 20480);
-	ck_assert_uint_eq(meminfo(inner, "MemTotal:"), 20480);
-	ck_assert_uint_eq(meminfo(inner, "MemFree:"), 10240);
+	ck_assert_uint_eq(meminfo_of(b, "MemTotal:"), 20480);
+	ck_assert_uint_eq(meminfo_of(inner, "MemTotal:"), 20480);
+	ck_assert_uint_eq(meminfo_of(inner, "MemFree:"), 10240);
 	fake_set(&tree, a, "memory.max", "max\n");
 	fake_set(&tree, b, "memory.max", "%" PRIu64 "\n", UINT64_C(1) << 60);
-	ck_assert_uint_eq(meminfo(b, "MemTotal:"), 16000000);
+	ck_assert_uint_eq(meminfo_of(b, "MemTotal:"), 16000000);
 	/* The limit was set below what is used. */
 	fake_set(&tree, b, "memory.max", "1048576\n");
-	ck_assert_uint_eq(meminfo(b, "MemFree:"), 0);
-	ck_assert_uint_eq(meminfo(b, "Cached:"), 1024);
+	ck_assert_uint_eq(meminfo_of(b, "MemFree:"), 0);
+	ck_assert_uint_eq(meminfo_of(b, "Cached:"), 1024);
 }
 END_TEST
 
@@ -71,14 +58,14 @@ START_TEST(swap)
 	uint64_t a = memory_cgroup(TREE_ROOT, "a", "max");
 	uint64_t b = memory_cgroup(a, "b", "max");
 
-	ck_assert_uint_eq(meminfo(b, "SwapTotal:"), 4000000);
-	ck_assert_uint_eq(meminfo(b, "SwapFree:"), 4000000 - 1024);
+	ck_assert_uint_eq(meminfo_of(b, "SwapTotal:"), 4000000);
+	ck_assert_uint_eq(meminfo_of(b, "SwapFree:"), 4000000 - 1024);
 	fake_set(&tree, a, "memory.swap.max", "8388608\n");
-	ck_assert_uint_eq(meminfo(b, "SwapTotal:"), 8192);
-	ck_assert_uint_eq(meminfo(b, "SwapFree:"), 7168);
+	ck_assert_uint_eq(meminfo_of(b, "SwapTotal:"), 8192);
+	ck_assert_uint_eq(meminfo_of(b, "SwapFree:"), 7168);
 	ck_assert_ptr_nonnull(strstr(text_at(b, "proc/swaps"), "virtual\t\t8192\t\t1024\t"));
 	fake_set(&tree, b, "memory.swap.max", "0\n");
-	ck_assert_uint_eq(meminfo(b, "SwapTotal:"), 0);
+	ck_assert_uint_eq(meminfo_of(b, "SwapTotal:"), 0);
 	ck_assert_ptr_null(strstr(text_at(b, "proc/swaps"), "virtual"));
 }
 END_TEST
@@ -106,8 +93,8 @@ START_TEST(machine)
 	fake_set(&tree, TREE_ROOT, "memory.current", "0\n");
 	fake_set(&tree, TREE_ROOT, "memory.stat", "anon 0\n");
 	ck_assert_int_eq(view_new_over(&tree.tree, &host.host, &view), 0);
-	ck_assert_uint_eq(meminfo(TREE_ROOT, "MemTotal:"), 1024);
-	ck_assert_uint_eq(meminfo(plain, "MemTotal:"), 1024);
+	ck_assert_uint_eq(meminfo_of(TREE_ROOT, "MemTotal:"), 1024);
+	ck_assert_uint_eq(meminfo_of(plain, "MemTotal:"), 1024);
 }
 END_TEST
 
