@@ -17,6 +17,7 @@
 
 #include "ctlfs/cleanup.h"
 #include "ctlfs/mountinfo.h"
+#include "ctlfs/ns.h"
 #include "ctlfs/why.h"
 
 void container_close(struct container *c)
@@ -25,19 +26,6 @@ void container_close(struct container *c)
 	cleanup_close_p(&c->root);
 	cleanup_close_p(&c->proc);
 	*c = CONTAINER_INIT;
-}
-
-/* Of a process whose directory below proc is given: "self". */
-static int namespace_of(int proc, const char *process, ino_t *ret_ino)
-{
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof path, "%s/ns/mnt", process);
-	if (fstatat(proc, path, &st, 0) < 0)
-		return -errno;
-	*ret_ino = st.st_ino;
-	return 0;
 }
 
 static int refuse_host(pid_t pid)
@@ -63,14 +51,13 @@ static int open_proc(int *ret_proc)
 
 static int open_process(struct container *c)
 {
-	ino_t ours, theirs;
+	uint64_t ours = 0, theirs = 0;
 	char name[64];
 	int r;
 
-	snprintf(name, sizeof name, "%d", c->pid);
-	r = namespace_of(c->proc, "self", &ours);
+	r = ns_id(c->proc, NS_SELF, "mnt", &ours);
 	if (r == 0)
-		r = namespace_of(c->proc, name, &theirs);
+		r = ns_id(c->proc, c->pid, "mnt", &theirs);
 	if (r == 0 && ours == theirs)
 		return refuse_host(c->pid);
 	snprintf(name, sizeof name, "%d/root", c->pid);
@@ -78,7 +65,7 @@ static int open_process(struct container *c)
 		c->root = openat(c->proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		r = c->root < 0 ? -errno : 0;
 	}
-	if (r == -ENOENT) /* a zombie has neither */
+	if (r == -ENOENT || r == -ESRCH) /* a zombie has neither */
 		return refuse(ESRCH, "process %d has ended", c->pid);
 	if (r < 0)
 		return refuse(-r, "process %d may not be looked at: %s", c->pid, strerror(-r));
@@ -148,13 +135,13 @@ static int refuse_entry(const struct container *c, int error)
 
 int container_enter(const struct container *c)
 {
-	ino_t before, after;
-	int r = namespace_of(c->proc, "self", &before);
+	uint64_t before = 0, after = 0;
+	int r = ns_id(c->proc, NS_SELF, "mnt", &before);
 
 	if (r == 0 && setns(c->pidfd, CLONE_NEWNS) < 0)
 		return refuse_entry(c, errno);
 	if (r == 0)
-		r = namespace_of(c->proc, "self", &after);
+		r = ns_id(c->proc, NS_SELF, "mnt", &after);
 	if (r < 0)
 		return refuse(-r, "/proc/self/ns/mnt: %s", strerror(-r));
 	if (before == after) /* it has left its container meanwhile */

@@ -18,6 +18,7 @@
 
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/ns.h"
 
 #ifndef NSIO
 #define NSIO 0xb7
@@ -49,43 +50,25 @@ static int gone(int r)
 	return r == -ENOENT ? -ESRCH : r;
 }
 
-static int ns_open(pid_t pid)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%d/ns/pid", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? gone(-errno) : fd;
-}
-
-static int ns_ino(int fd, uint64_t *ret_ino)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	*ret_ino = st.st_ino;
-	return 0;
-}
-
 /* Our own namespace never changes, but a child that was forked into a new one has a new pid too. */
 static int own_ino(uint64_t *ret_ino)
 {
 	static _Atomic uint64_t known; /* pid << 32 | inode number */
 	uint64_t both = atomic_load(&known);
 	uint64_t self = (uint64_t)getpid() << 32;
-	struct stat st;
+	uint64_t ino;
+	int r;
 
 	if ((both & ~(uint64_t)UINT32_MAX) == self) {
 		*ret_ino = both & UINT32_MAX;
 		return 0;
 	}
-	if (stat("/proc/self/ns/pid", &st) < 0)
-		return -errno;
-	if (st.st_ino <= UINT32_MAX)
-		atomic_store(&known, self | st.st_ino);
-	*ret_ino = st.st_ino;
+	r = ns_id(AT_FDCWD, NS_SELF, "pid", &ino);
+	if (r < 0)
+		return r;
+	if (ino <= UINT32_MAX)
+		atomic_store(&known, self | ino);
+	*ret_ino = ino;
 	return 0;
 }
 
@@ -143,19 +126,13 @@ static int pid_numbers(pid_t pid, struct numbers *ret_numbers)
 int pidns_id(pid_t pid, uint64_t *ret_ino)
 {
 	struct numbers numbers;
-	struct stat st;
-	char path[64];
 	int r;
 
 	if (pid <= 0)
 		return -ESRCH;
-	snprintf(path, sizeof path, "/proc/%d/ns/pid", pid);
-	if (stat(path, &st) == 0) {
-		*ret_ino = st.st_ino;
-		return 0;
-	}
-	if (errno != EACCES && errno != EPERM)
-		return gone(-errno);
+	r = ns_id(AT_FDCWD, pid, "pid", ret_ino);
+	if (r != -EACCES && r != -EPERM)
+		return r;
 	/* The link is for those who may trace the task; the numbers are for everybody. */
 	r = pid_numbers(pid, &numbers);
 	if (r < 0)
@@ -179,7 +156,7 @@ static int ns_above_is(int ns, int levels, uint64_t ino)
 			return r;
 		ns = parent;
 	}
-	r = ns_ino(ns, &found);
+	r = ns_of(ns, &found);
 	close(ns);
 	return r < 0 ? r : found == ino;
 }
@@ -192,7 +169,7 @@ static int number_at(pid_t pid, const struct numbers *numbers, int level, uint64
 
 	if (numbers->n <= level)
 		return 0;
-	fd = ns_open(pid);
+	fd = ns_open(AT_FDCWD, pid, "pid");
 	if (fd < 0)
 		return fd;
 	r = ns_above_is(fd, numbers->n - 1 - level, ino);
@@ -253,7 +230,7 @@ static int ns_other(pid_t pid, int *ret_fd, uint64_t *ret_ino)
 	*ret_ino = ino;
 	if (ino == own)
 		return 0;
-	fd = ns_open(pid);
+	fd = ns_open(AT_FDCWD, pid, "pid");
 	if (fd < 0)
 		return fd;
 	*ret_fd = fd;
@@ -409,7 +386,7 @@ int pidns_init(pid_t pid, pid_t *ret_init)
 int pidns_parent_init(pid_t pid, pid_t *ret_init)
 {
 	struct wanted wanted = { .nr = 1 };
-	cleanup_close int ns = ns_open(pid);
+	cleanup_close int ns = ns_open(AT_FDCWD, pid, "pid");
 	cleanup_close int parent = -1;
 	uint64_t own = 0;
 	int r;
@@ -419,7 +396,7 @@ int pidns_parent_init(pid_t pid, pid_t *ret_init)
 	parent = ioctl(ns, NS_GET_PARENT);
 	if (parent < 0)
 		return -errno;
-	r = ns_ino(parent, &wanted.ino);
+	r = ns_of(parent, &wanted.ino);
 	if (r == 0)
 		r = own_ino(&own);
 	if (r < 0)

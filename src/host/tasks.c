@@ -23,6 +23,7 @@
 #include "ctlfs/clock.h"
 #include "ctlfs/cpulist.h"
 #include "ctlfs/keyed.h"
+#include "ctlfs/ns.h"
 #include "ctlfs/pidns.h"
 #include "exits.h"
 #include "taskstat.h"
@@ -371,27 +372,12 @@ static int host_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 	return syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
-static int cgroup_ns(const struct host_tasks *h, const char *task, uint64_t *ret_ns)
-{
-	char path[40];
-	struct stat st;
-
-	snprintf(path, sizeof path, "%s/ns/cgroup", task);
-	if (fstatat(h->procfd, path, &st, 0) < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	*ret_ns = st.st_ino;
-	return 0;
-}
-
 static int host_cgroup_ns(struct tasks *t, pid_t tid, uint64_t *ret_ns)
 {
 	const struct host_tasks *h = host_of(t);
-	char task[16];
 	uint64_t ns;
-	int r;
+	int r = ns_id(h->procfd, tid, "cgroup", &ns);
 
-	snprintf(task, sizeof task, "%d", (int)tid);
-	r = cgroup_ns(h, task, &ns);
 	if (r == 0)
 		*ret_ns = ns == h->cgroup_ns ? 0 : ns;
 	return r;
@@ -549,7 +535,7 @@ int tasks_new(struct tasks **ret_tasks)
 	if (r == 0 && syscall(SYS_sched_getaffinity, 0, MASK_SIZE, h->cpus.bits) < 0)
 		r = -errno;
 	if (r == 0)
-		cgroup_ns(h, "self", &h->cgroup_ns); /* 0 where there are none */
+		ns_id(h->procfd, NS_SELF, "cgroup", &h->cgroup_ns); /* 0 where there are none */
 	if (r == 0)
 		r = exits_new(h->procfd, &h->exits);
 	if (r < 0) {

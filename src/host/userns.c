@@ -12,43 +12,20 @@
 #include <linux/nsfs.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include "ctlfs/buf.h"
 #include "ctlfs/cleanup.h"
+#include "ctlfs/ns.h"
 #include "ctlfs/pidns.h"
 
 #define UID_MAP_MAX (64u << 10) /* 340 lines */
-
-static int ino_of(int fd, uint64_t *ret_ino)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	*ret_ino = st.st_ino;
-	return 0;
-}
-
-/* The number of the user namespace of pid; 0: our own. */
-static int user_ns(pid_t pid, uint64_t *ret_ino)
-{
-	struct stat st;
-	char path[64];
-
-	snprintf(path, sizeof path, "/proc/%d/ns/user", pid ? pid : getpid());
-	if (stat(path, &st) < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	*ret_ino = st.st_ino;
-	return 0;
-}
 
 /* The number of the namespace that request leads to from ns. */
 static int related(int ns, unsigned long request, uint64_t *ret_ino)
 {
 	cleanup_close int fd = ioctl(ns, request);
 
-	return fd < 0 ? -errno : ino_of(fd, ret_ino);
+	return fd < 0 ? -errno : ns_of(fd, ret_ino);
 }
 
 /* Is the pid namespace ns a child of ours? */
@@ -92,20 +69,18 @@ int userns_root(pid_t pid, uid_t *ret_uid)
 {
 	uint64_t ours = 0, owner = 0, theirs = 0;
 	cleanup_close int ns = -1;
-	char path[64];
 	int r;
 
-	snprintf(path, sizeof path, "/proc/%d/ns/pid", pid);
-	ns = open(path, O_RDONLY | O_CLOEXEC);
+	ns = ns_open(AT_FDCWD, pid, "pid");
 	if (ns < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
+		return ns;
 	r = check_level(ns);
 	if (r == 0)
 		r = related(ns, NS_GET_USERNS, &owner);
 	if (r == 0)
-		r = user_ns(pid, &theirs);
+		r = ns_id(AT_FDCWD, pid, "user", &theirs);
 	if (r == 0)
-		r = user_ns(0, &ours);
+		r = ns_id(AT_FDCWD, NS_SELF, "user", &ours);
 	if (r < 0)
 		return r;
 	if (theirs != owner)

@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/ns.h"
 #include "ctlfs/thread.h"
 #include "ctlfs/why.h"
 
@@ -74,30 +75,14 @@ bool deputy_privileged(void)
 	return caps_get(&caps) == 0 && (caps & needed) == needed;
 }
 
-/* The number of pid's namespace of a kind ("user", "cgroup"); "self" is this process. */
-static int ns_id(pid_t pid, const char *kind, uint64_t *ret_ino)
-{
-	struct stat st;
-	char path[64];
-
-	if (pid)
-		snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, kind);
-	else
-		snprintf(path, sizeof path, "/proc/self/ns/%s", kind);
-	if (stat(path, &st) < 0)
-		return -errno;
-	*ret_ino = st.st_ino;
-	return 0;
-}
-
 /* 1 if pid shares other's namespace of that kind (0: ours), 0 if not, or -errno. */
 static int ns_same(pid_t pid, pid_t other, const char *kind)
 {
 	uint64_t ours = 0, theirs = 0;
-	int r = ns_id(other, kind, &ours);
+	int r = ns_id(AT_FDCWD, other ? other : NS_SELF, kind, &ours);
 
 	if (r == 0)
-		r = ns_id(pid, kind, &theirs);
+		r = ns_id(AT_FDCWD, pid, kind, &theirs);
 	return r < 0 ? r : ours == theirs;
 }
 
@@ -164,14 +149,12 @@ static int read_status(const struct caller *who, struct deputy *d)
 
 static int open_cgroup_ns(pid_t pid, struct deputy *d)
 {
-	char path[64];
 	int same = ns_same(pid, 0, "cgroup");
 
 	if (same != 0)
 		return same < 0 ? same : 0;
-	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", pid);
-	d->cgroup_ns = open(path, O_RDONLY | O_CLOEXEC);
-	return d->cgroup_ns < 0 ? -errno : 0;
+	d->cgroup_ns = ns_open(AT_FDCWD, pid, "cgroup");
+	return d->cgroup_ns < 0 ? d->cgroup_ns : 0;
 }
 
 /* Finds out who's rights while he waits for the answer. */
@@ -293,9 +276,7 @@ int deputy_run(bool privileged, const struct caller *who, int (*fn)(void *arg), 
 
 int deputy_same_cgroup_ns(pid_t pid, pid_t other)
 {
-	int same = ns_same(pid, other, "cgroup");
-
-	return same == -ENOENT ? -ESRCH : same;
+	return ns_same(pid, other, "cgroup");
 }
 
 int deputy_in_cgroup_ns(pid_t pid, int (*fn)(void *arg), void *arg)
