@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The namespaces of a task: the files of /proc/PID/ns. kind is a name there, such as "user"; proc is
- * a directory of procfs, or AT_FDCWD: /proc. -ESRCH if there is no such task, -EACCES if it may not
- * be looked at.
+ * The namespaces of a task: the files of /proc/PID/ns. kind is a name there, such as "user"; proc
+ * is a directory of procfs, or AT_FDCWD: /proc. -ESRCH if there is no such task, -EACCES if it may
+ * not be looked at.
  */
 #ifndef CTLFS_NS_H
 #define CTLFS_NS_H

@@ -13,47 +13,24 @@
 #include <string.h>
 
 #include "cgroup.h"
+#include "ctlfs/decay.h"
 #include "psi.h"
 
 #define MILLION 1000000U
-#define FSHIFT 11
-#define FIXED_1 (1UL << FSHIFT)
 
 /* 1/exp(2s/10s), 1/exp(2s/60s), 1/exp(2s/300s) */
 static const uint64_t decay[3] = { 1677, 1981, 2034 };
 
 /* --- the kernel's arithmetic -------------------------------------------------------------- */
 
-static uint64_t calc_load(uint64_t load, uint64_t exp, uint64_t active)
-{
-	uint64_t sum = load * exp + active * (FIXED_1 - exp);
-
-	if (active >= load)
-		sum += FIXED_1 - 1;
-	return sum >> FSHIFT;
-}
-
-/* exp to the power n, rounded in each step. */
-static uint64_t fixed_power(uint64_t exp, uint64_t n)
-{
-	uint64_t result = FIXED_1;
-
-	for (; n; n >>= 1) {
-		if (n & 1)
-			result = (result * exp + FIXED_1 / 2) >> FSHIFT;
-		exp = (exp * exp + FIXED_1 / 2) >> FSHIFT;
-	}
-	return result;
-}
-
 static void average(uint64_t avg[3], uint64_t missed, uint64_t sample, uint64_t period)
 {
-	uint64_t percent = sample * 100 / period * FIXED_1;
+	uint64_t percent = sample * 100 / period * DECAY_ONE;
 
 	for (int i = 0; i < 3; i++) {
 		if (missed)
-			avg[i] = calc_load(avg[i], fixed_power(decay[i], missed), 0);
-		avg[i] = calc_load(avg[i], decay[i], percent);
+			avg[i] = decay_step(avg[i], decay_power(decay[i], missed), 0);
+		avg[i] = decay_step(avg[i], decay[i], percent);
 	}
 }
 
@@ -330,8 +307,8 @@ static void show_line(const char *what, const struct psi_stall *st, struct buf *
 
 	buf_adds(out, what);
 	for (int i = 0; i < 3; i++)
-		buf_addf(out, " avg%u=%" PRIu64 ".%02" PRIu64, spans[i], st->avg[i] >> FSHIFT,
-			 ((st->avg[i] & (FIXED_1 - 1)) * 100) >> FSHIFT);
+		buf_addf(out, " avg%u=%" PRIu64 ".%02" PRIu64, spans[i], st->avg[i] >> DECAY_SHIFT,
+			 ((st->avg[i] & (DECAY_ONE - 1)) * 100) >> DECAY_SHIFT);
 	buf_addf(out, " total=%" PRIu64 "\n", st->total / 1000);
 }
 

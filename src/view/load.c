@@ -8,31 +8,10 @@
 
 #include <stddef.h>
 
+#include "ctlfs/decay.h"
+
 /* 2048 / e^(5s/1min), 5s/5min, 5s/15min */
 static const uint64_t decays[3] = { 1884, 2014, 2037 };
-
-/* x^n, rounded at each step. */
-static uint64_t fixed_power(uint64_t x, uint64_t n)
-{
-	uint64_t result = LOAD_FIXED_1;
-
-	for (; n; n >>= 1) {
-		if (n & 1)
-			result = (result * x + LOAD_FIXED_1 / 2) >> LOAD_SHIFT;
-		x = (x * x + LOAD_FIXED_1 / 2) >> LOAD_SHIFT;
-	}
-	return result;
-}
-
-/* One step; rounded up while the load rises, so that it reaches what it rises to. */
-static uint64_t step(uint64_t load, uint64_t decay, uint64_t active)
-{
-	uint64_t next = load * decay + active * (LOAD_FIXED_1 - decay);
-
-	if (active >= load)
-		next += LOAD_FIXED_1 - 1;
-	return next / LOAD_FIXED_1;
-}
 
 void load_update(struct load *l, unsigned active, uint64_t start, uint64_t now)
 {
@@ -44,7 +23,7 @@ void load_update(struct load *l, unsigned active, uint64_t start, uint64_t now)
 		return;
 	missed = (now - l->next) / LOAD_PERIOD + 1;
 	for (size_t i = 0; i < 3; i++)
-		l->avg[i] = step(l->avg[i], fixed_power(decays[i], missed),
-				 (uint64_t)active * LOAD_FIXED_1);
+		l->avg[i] = decay_step(l->avg[i], decay_power(decays[i], missed),
+				       active * DECAY_ONE);
 	l->next += missed * LOAD_PERIOD;
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The load average by the kernel's fixed-point formula (kernel/sched/loadavg.c). */
+/* The load average by the kernel's formula (kernel/sched/loadavg.c, decay.h). */
 #ifndef VIEW_LOAD_H
 #define VIEW_LOAD_H
 
 #include <stdint.h>
 
-#define LOAD_SHIFT 11
-#define LOAD_FIXED_1 (1u << LOAD_SHIFT)
 #define LOAD_PERIOD 5000000000ULL /* ns: LOAD_FREQ without its extra tick */
 
 struct load {
