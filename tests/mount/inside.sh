@@ -27,11 +27,11 @@ tell_limits() {
 
 # A cgroup cannot both have members and give a controller to children.
 make_room() {
-	local pid
+	local pid pids
 	mkdir -p $top/init.scope
-	for pid in $(<$top/cgroup.procs); do
-		kill -0 "$pid" 2>/dev/null || continue # the command substitution's own
-		echo "settled: $(put init.scope/cgroup.procs "$pid")"
+	mapfile -t pids <$top/cgroup.procs
+	for pid in "${pids[@]}"; do
+		[ "$(put init.scope/cgroup.procs "$pid")" = OK ] || echo "stays: $pid"
 	done
 }
 

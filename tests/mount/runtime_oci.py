@@ -9,8 +9,8 @@ from runtimes import MEMORY, PERIOD, RuntimeCase
 from test_helpers import filled
 
 CAPABILITIES = [f"CAP_{name}" for name in (
-    "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE SETFCAP SETGID SETPCAP "
-    "SETUID SYS_CHROOT").split()]
+    "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE SETFCAP SETGID "
+    "SETPCAP SETUID SYS_CHROOT").split()]
 MOUNTS = [
     {"destination": "/proc", "type": "proc", "source": "proc",
      "options": ["nosuid", "noexec", "nodev"]},
