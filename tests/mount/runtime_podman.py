@@ -3,34 +3,49 @@
 import os
 from pathlib import Path
 
-from harness import CTLFS, run_program
+from harness import environment, run_program, tool
 from runtimes import MEMORY, RuntimeCase
 from test_helpers import filled
 
 
-class Podman(RuntimeCase):
-    def setUp(self):
-        super().setUp()
+class Podman:
+    """The tests of one user's Podman."""
+    user = 0
+    places = ()  # where it keeps what it knows, if not below HOME
+    env = None
+    other = None  # what is not as for root
+
+    def begin(self, *options, tree=True):
         hooks = self.dir + "/hooks"
         os.mkdir(hooks)
         Path(hooks, "ctlfs.json").write_text(filled("oci-hook.json.in"))
-        self.podman = ["podman", "--cgroup-manager", "cgroupfs", "--events-backend", "none",
-                       "--storage-driver", "vfs", "--root", self.dir + "/storage", "--runroot",
-                       self.dir + "/run", "--tmpdir", self.dir + "/tmp", "--hooks-dir", hooks]
-
-    def begin(self, *options, tree=True):
-        self.addCleanup(run_program, [*self.podman, "rm", "-f", "-t", "0", self.name])
-        return self.start(*self.podman, "run", "--name", self.name, "--network", "none",
-                          "--log-driver", "none", "--cgroup-parent", os.path.dirname(self.cgroup),
-                          "-m", MEMORY, "--cpus", 1, *options, "--rootfs", self.rootfs(),
-                          *self.program(tree))
+        podman = ["podman", "--cgroup-manager", "cgroupfs", "--events-backend", "none",
+                  "--storage-driver", "vfs", "--hooks-dir", hooks,
+                  *[f"--{place}={self.dir}/{place}" for place in self.places]]
+        env = self.env or environment()
+        self.addCleanup(run_program, self.as_user(*podman, "rm", "-f", "-t", "0", self.name),
+                        env=env, cwd="/")
+        return self.start(*self.as_user(
+            *podman, "run", "--name", self.name, "--network", "none", "--log-driver", "none",
+            *self.parent(), "-m", str(MEMORY), "--cpus", "1", *options, "--rootfs",
+            self.rootfs(self.user), *self.program(tree)), env=env, cwd="/")
 
     def test_hook(self):
-        self.check_report(self.begin("--annotation", "ctlfs=tree"))
+        self.check_report(self.begin("--annotation", "ctlfs=tree"), self.other)
 
     def test_binds(self):
-        options = self.run_tool(CTLFS, "binds", "--format", "podman").split()
-        self.check_report(self.begin(*options, tree=False), tree=False)
+        self.check_report(self.begin(*self.binds("podman"), tree=False), tree=False)
 
     def test_attach(self):
         self.check_attach(self.begin(tree=False))
+
+
+class PodmanOfRoot(Podman, RuntimeCase):
+    places = ("root", "runroot", "tmpdir")
+
+    def as_user(self, *argv):
+        return [tool(argv[0]), *argv[1:]]
+
+    def parent(self):
+        """Where the container's cgroup is to be made."""
+        return "--cgroup-parent", os.path.dirname(self.cgroup)

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 
 from containers import TREE, attach_cycle
-from harness import DEADLINE, environment, read, run_program, tool, wait_for, write
+from harness import CTLFS, DEADLINE, environment, read, run_program, tool, wait_for, write
 from kernel_backend import CGROUPS, KernelCase
 
 MEMORY, PERIOD = 128 << 20, 100000
@@ -28,7 +28,7 @@ WANT = {"/proc/meminfo": MEMORY >> 10, "/proc/cpuinfo": 1, "/proc/stat": 1,
         "/sys/devices/system/cpu/online": "0\n"}
 ROOTFS = """set -e
 mount -t tmpfs -o mode=755 rootfs "$1"; cd "$1"; mount --make-private "$1"
-mkdir dev etc proc root run sys tmp usr
+mkdir dev etc proc root run sys tmp usr; chown -R "$2:$2" .
 for name in bin lib lib64 sbin; do ln -s usr/$name $name; done
 mount --bind /usr usr; mount --make-private usr; mount -o remount,bind,ro usr"""
 PROGRAM = Path(__file__).with_name("inside.sh").read_text()
@@ -81,6 +81,8 @@ class Started:
 
     def end(self, cgroup):
         """With all that runs in a cgroup: a runtime's helpers wait for the last process."""
+        if self.out.closed:
+            return
         write(cgroup + "/cgroup.kill", "1")
         self.process.wait(DEADLINE)
         self.out.close()
@@ -99,6 +101,10 @@ class RuntimeCase(KernelCase):
         before = cgroup_mount()
         cls.addClassCleanup(cls.check_mount, before)
         super().setUpClass()
+        # The first limit has the kernel patch its scheduler's code, the end of the last one patch
+        # it back, which the emulated machine does not always survive: it is done once.
+        os.makedirs(CGROUPS + "/limited", exist_ok=True)
+        write(CGROUPS + "/limited/cpu.max", f"{PERIOD} {PERIOD}")
 
     @classmethod
     def check_mount(cls, before):
@@ -115,12 +121,16 @@ class RuntimeCase(KernelCase):
         self.dir = tempfile.mkdtemp(prefix="runtime.")
         os.chmod(self.dir, 0o755)
 
-    def rootfs(self):
+    def rootfs(self, owner=0):
         """A root directory: the VM's /usr, and places to mount on."""
         root = tempfile.mkdtemp(prefix="rootfs.", dir=self.dir)
         self.addCleanup(run_program, ["umount", "-R", "-l", root])
-        self.run_tool("sh", "-c", ROOTFS, "sh", root)
+        self.run_tool("sh", "-c", ROOTFS, "sh", root, owner)
         return root
+
+    def binds(self, name, *options):
+        """A recipe, as words."""
+        return self.run_tool(CTLFS, "binds", "--format", name, *options).split()
 
     def program(self, tree=True):
         return ["/bin/bash", "-c", PROGRAM, self.name, *(["tree"] if tree else [])]
@@ -135,9 +145,9 @@ class RuntimeCase(KernelCase):
         self.assertEqual(0, done.status, done)
         return done.out
 
-    def check_report(self, started, tree=True):
-        """The limits are seen, and the tree is the container's."""
-        self.assertEqual({**SEEN, **(USED if tree else {})}, started.report())
+    def check_report(self, started, other=None, tree=True):
+        """The limits are seen, and the tree is the container's. other: what is not as for root."""
+        self.assertEqual({**SEEN, **(USED if tree else {}), **(other or {})}, started.report())
 
     def check_attach(self, started, tree="yes"):
         """Of a container that began without anything of ours."""
