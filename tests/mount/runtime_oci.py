@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from harness import CTLFS, run_program
+from harness import run_program
 from runtimes import MEMORY, PERIOD, RuntimeCase
 from test_helpers import filled
 
@@ -52,8 +52,8 @@ class Oci:
         self.addCleanup(run_program, [self.runtime, *state, "delete", "-f", self.name])
         return self.start(self.runtime, *state, "run", "--bundle", self.dir, self.name)
 
-    def binds(self, *options):
-        return json.loads(self.run_tool(CTLFS, "binds", "--format", "oci", *options))
+    def mounts(self, *options):
+        return json.loads(" ".join(self.binds("oci", *options)))
 
     def test_hook(self):
         helper = json.loads(filled("oci-hook.json.in"))
@@ -62,7 +62,7 @@ class Oci:
             mounts=[cgroup2("ro")], annotations={"ctlfs": "tree"}))
 
     def test_binds(self):
-        self.check_report(self.begin(mounts=self.binds("--cgroup", self.cgroup)))
+        self.check_report(self.begin(mounts=self.mounts("--cgroup", self.cgroup)))
 
     def test_attach(self):
         self.check_attach(self.begin(tree=False, mounts=[cgroup2("ro")]))
@@ -73,7 +73,7 @@ class Crun(Oci, RuntimeCase):
 
     def test_kernel(self):
         """What comes of using the tree is what comes of using the kernel's."""
-        self.check_report(self.begin(mounts=[cgroup2("rw"), *self.binds()]))
+        self.check_report(self.begin(mounts=[cgroup2("rw"), *self.mounts()]))
 
 
 class Runc(Oci, RuntimeCase):
