@@ -3,7 +3,8 @@
 #
 # The first program of a container, which gets it as text: bash -c TEXT MARK [tree]. Tells in lines
 # "KEY: VALUE" what it sees of its limits and, with "tree", what comes of using its own part of the
-# cgroup tree; after "done" it sleeps. MARK is for the test to find it by.
+# cgroup tree; after "done" it sleeps, and at SIGUSR1 does all of it, up to "again". MARK is for the
+# test to find it by.
 top=/sys/fs/cgroup
 
 # What comes of one write.
@@ -58,8 +59,16 @@ use_tree() {
 	rmdir $top/child
 }
 
-tell_limits
-[ "${1-}" != tree ] || use_tree
+report() { # [tree]
+	tell_limits
+	[ "${1-}" != tree ] || use_tree
+}
+
+report "$@"
 echo "done: yes"
+trap 'report tree; echo "again: yes"' USR1
 sleep infinity &
-wait
+sleeper=$!
+while :; do
+	wait $sleeper
+done

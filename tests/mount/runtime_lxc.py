@@ -27,8 +27,7 @@ class Lxc(RuntimeCase):
                           more)
         name = ["-P", self.dir, "-n", self.name]
         self.addCleanup(run_program, ["lxc-stop", "-k", *name])
-        return self.start("lxc-execute", *name, "-f", config, "-l", "INFO", "-o", self.dir + "/log",
-                          "--", *self.program(tree))
+        return self.start("lxc-execute", *name, "-f", config, "--", *self.program(tree))
 
     def test_hook(self):
         snippet = Path(self.dir, "ctlfs.conf")
@@ -36,8 +35,8 @@ class Lxc(RuntimeCase):
         self.check_report(self.begin(f"lxc.include = {snippet}\n"))
 
     def test_binds(self):
-        self.check_report(self.begin(self.run_tool(CTLFS, "binds", "--format", "lxc"), tree=False),
-                          tree=False)
+        lines = self.run_tool(CTLFS, "binds", "--format", "lxc")
+        self.check_report(self.begin(lines, tree=False), tree=False)
 
     def test_attach(self):
         self.check_attach(self.begin(tree=False))

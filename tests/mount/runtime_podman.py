@@ -13,7 +13,6 @@ class Podman:
     user = 0
     places = ()  # where it keeps what it knows, if not below HOME
     env = None
-    other = None  # what is not as for root
 
     def begin(self, *options, tree=True):
         hooks = self.dir + "/hooks"
@@ -31,7 +30,7 @@ class Podman:
             self.rootfs(self.user), *self.program(tree)), env=env, cwd="/")
 
     def test_hook(self):
-        self.check_report(self.begin("--annotation", "ctlfs=tree"), self.other)
+        self.check_report(self.begin("--annotation", "ctlfs=tree"))
 
     def test_binds(self):
         self.check_report(self.begin(*self.binds("podman"), tree=False), tree=False)

@@ -6,12 +6,13 @@ A container has the VM's /usr: all programs are there, and no image has to be ma
 import contextlib
 import errno
 import os
+import signal
 import subprocess
 import tempfile
 import uuid
 from pathlib import Path
 
-from containers import TREE, attach_cycle
+from containers import TREE, attach, attach_cycle, detach
 from harness import CTLFS, DEADLINE, environment, read, run_program, tool, wait_for, write
 from kernel_backend import CGROUPS, KernelCase
 
@@ -53,11 +54,11 @@ class Started:
     def said(self):
         return os.pread(self.out.fileno(), 1 << 16, 0).decode()
 
-    def report(self):
+    def report(self, end="done: yes\n"):
         """What the program has told; fails if the runtime has ended instead."""
         def told():
             ended = self.process.poll() is not None
-            if "done: yes\n" in self.said():
+            if end in self.said():
                 return True
             if ended and not self.pids():
                 raise AssertionError(f"{self.argv}: ended with {self.process.returncode}\n"
@@ -92,6 +93,7 @@ class Started:
 class RuntimeCase(KernelCase):
     """self.name is the container's, self.cgroup its path in the tree."""
     modes = ("runtimes",)
+    other = {}  # what comes of using the tree that is not as for root
     mount_point = "/run/ctlfs"  # as the service has it: where hooks look
 
     @classmethod
@@ -145,15 +147,23 @@ class RuntimeCase(KernelCase):
         self.assertEqual(0, done.status, done)
         return done.out
 
-    def check_report(self, started, other=None, tree=True):
-        """The limits are seen, and the tree is the container's. other: what is not as for root."""
-        self.assertEqual({**SEEN, **(USED if tree else {}), **(other or {})}, started.report())
+    def check_report(self, started, tree=True):
+        """The limits are seen, and the tree is the container's."""
+        used = {**USED, **self.other} if tree else {}
+        self.assertEqual({**SEEN, **used}, started.report())
 
-    def check_attach(self, started, tree="yes"):
-        """Of a container that began without anything of ours."""
+    def check_attach(self, started, use=True):
+        """Of a container that began without anything of ours. use: it then uses the tree, too."""
         report = started.report()
         self.assertGreater(int(report["free"]), MEMORY >> 10)
         self.assertEqual(str(os.cpu_count()), report["cpuinfo"])
         pid, = started.pids()
-        want = {**WANT, **({TREE + "/cgroup.type": "domain\n"} if tree == "yes" else {})}
-        attach_cycle(self, self.mount, pid, want, tree=tree, rounds=1)
+        want = {**WANT, TREE + "/cgroup.type": "domain\n"}
+        attach_cycle(self, self.mount, pid, want, tree="yes", rounds=1)
+        if not use:
+            return
+        attach(self, "--mount", self.mount.point, "--tree", "yes", pid)
+        os.kill(pid, signal.SIGUSR1)
+        self.assertEqual({**SEEN, **USED, **self.other, "again": "yes"},
+                         started.report("again: yes\n"))
+        detach(self, pid)
