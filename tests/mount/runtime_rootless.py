@@ -97,11 +97,11 @@ class Daemon(RootlessCase):
         self.check("EACCES", os.listdir, self.point)
 
     def test_other_namespace(self):
-        """It cannot enter a cgroup namespace to act there: what tells so, and nothing done."""
+        """It cannot enter a cgroup namespace, and says so; nothing is done."""
         done = run_program(self.as_user(
             "bwrap", "--unshare-user", "--unshare-cgroup", "--bind", "/", "/", "mkdir",
             self.point + "/cgroup/shell/x"), env=self.env, cwd="/")
         self.assertIn("Permission denied", done.err, done)
         self.assertFalse(os.path.exists(self.real_at("shell/x")))
         told = run_program(self.as_user("cat", self.point + "/ctl/errors"), env=self.env).out
-        self.assertRegex(told, "cannot be taken on")
+        self.assertRegex(told, r"container of process \d+ cannot be found: Operation not permitted")
