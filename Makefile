@@ -144,13 +144,13 @@ run: ## install what is missing, build, and show the main job
 	tests/demo $(BUILD)/ctlfs
 
 test: ## install, build and run every test, the VM tier included
-	.ci/install-packages build test bench fuzz vm
+	.ci/install-packages build test bench fuzz vm runtimes
 	$(MAKE) all tests benches
 	$(FUZZ_BUILD)
 	FUZZ_SECONDS=5 tests/run unit library mount fuzz bench vm
 
 test-vm: ## only the tests on a real kernel in a virtual machine
-	.ci/install-packages build test vm
+	.ci/install-packages build test vm runtimes
 	$(MAKE) all tests
 	tests/run vm
 

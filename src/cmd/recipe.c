@@ -50,16 +50,30 @@ static void show_volume(struct buf *out, const char *source, const struct bind *
 	buf_addf(out, "-v %s:/%s:%s\n", source, b->target, mode_of(b));
 }
 
+static void show_bwrap(struct buf *out, const char *source, const struct bind *b)
+{
+	buf_addf(out, "--%sbind %s /%s\n", binds_is_tree(b->target) ? "" : "ro-", source, b->target);
+}
+
+/* nspawn makes the /sys of a container with a network of its own after the binds, but for those
+ * that go into /proc, which come last and are followed through its links. */
+static const char *nspawn_way(const struct bind *b)
+{
+	bool below_sys = strncmp(b->target, "sys/", 4) == 0;
+
+	return below_sys && !binds_is_tree(b->target) ? "proc/self/root/" : "";
+}
+
 static void show_nspawn(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "--bind%s=%s:/%s\n", binds_is_tree(b->target) ? "" : "-ro", source,
-		 b->target);
+	buf_addf(out, "--bind%s=%s:/%s%s\n", binds_is_tree(b->target) ? "" : "-ro", source,
+		 nspawn_way(b), b->target);
 }
 
 static void show_nspawn_file(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "Bind%s=%s:/%s\n", binds_is_tree(b->target) ? "" : "ReadOnly", source,
-		 b->target);
+	buf_addf(out, "Bind%s=%s:/%s%s\n", binds_is_tree(b->target) ? "" : "ReadOnly", source,
+		 nspawn_way(b), b->target);
 }
 
 static void show_paths(struct buf *out, const char *source, const struct bind *b)
@@ -108,15 +122,16 @@ static const struct recipe_format {
 	bool (*can)(const char *source); /* whether the format can express this path */
 	const char *head, *tail;
 	bool runc; /* made for runc, or for whatever runtime there is */
-	/* What goes into /proc is bound when the host's files are no longer seen: their directory
-	 * must be in the container, too. */
-	bool proc_inside;
+	/* Views are bound when the host's files are no longer seen: their directories must be in
+	 * the container, too. */
+	bool inside;
 } formats[] = {
 	{ "paths", show_paths, is_line, "", "", false, false },
 	{ "docker", show_volume, is_word, "", "", true, false },
 	{ "podman", show_volume, is_word, "", "", false, false },
 	{ "oci", show_oci, json_can, "", "\n]\n", true, false },
 	{ "lxc", show_lxc, is_line, "", "", false, false },
+	{ "bwrap", show_bwrap, is_word, "", "", false, false },
 	{ "nspawn", show_nspawn, is_word, "", "", false, true },
 	{ "nspawn-file", show_nspawn_file, is_word, "[Files]\n", "", false, true },
 };
@@ -157,10 +172,10 @@ static int option_view(const struct option_row *row, const char *text, void *fie
 
 static const struct option_row rows[] = {
 	{ "format", 0, "FORMAT", option_format, FIELD(format), .preset = "paths",
-	  .expected = "docker, podman, oci, lxc, nspawn, nspawn-file or paths",
+	  .expected = "docker, podman, oci, lxc, bwrap, nspawn, nspawn-file or paths",
 	  .help = "docker, podman: arguments of run; oci: mounts of a config.json; lxc: lines of a "
-		  "container's configuration; nspawn: arguments; nspawn-file: a .nspawn file; "
-		  "paths: source and target, a pair each line" },
+		  "container's configuration; bwrap, nspawn: arguments; nspawn-file: a .nspawn "
+		  "file; paths: source and target, a pair each line" },
 	{ "mount", 0, "DIRECTORY", option_text, FIELD(mount), .expected = "an absolute path",
 	  .help = "where ctlfs is mounted, or will be (default: the only mount there is)" },
 	{ "view", 0, "ID", option_view, FIELD(view),
@@ -228,7 +243,7 @@ static int check_options(const struct recipe_options *o, const char *mount)
 struct recipe {
 	const struct recipe_options *o;
 	const char *mount;
-	bool proc_shown; /* the directory of the views of /proc */
+	char *directory; /* in which the last view lies, once it was shown itself */
 	struct buf out;
 };
 
@@ -245,12 +260,14 @@ static void add_source(struct buf *out, const struct recipe *r, const struct bin
 /* The directory in which source lies, at its own place. */
 static int show_directory(struct recipe *r, const char *source)
 {
-	cleanup_free char *directory = strndup(source, (size_t)(strrchr(source, '/') - source));
+	char *directory = strndup(source, (size_t)(strrchr(source, '/') - source));
 
 	if (!directory)
 		return -ENOMEM;
-	r->o->format->show(&r->out, directory, &(struct bind){ .target = directory + 1 });
-	r->proc_shown = true;
+	if (!r->directory || strcmp(r->directory, directory) != 0)
+		r->o->format->show(&r->out, directory, &(struct bind){ .target = directory + 1 });
+	free(r->directory);
+	r->directory = directory;
 	return 0;
 }
 
@@ -267,8 +284,7 @@ static int show_bind(struct recipe *r, const struct bind *b)
 	if (!format->can(buf_text(&source)))
 		return refuse(EINVAL, "the format %s cannot express the path %s", format->name,
 			      buf_text(&source));
-	if (format->proc_inside && !r->proc_shown && in_proc(b->target) &&
-	    show_directory(r, buf_text(&source)) < 0)
+	if (format->inside && !binds_is_tree(b->target) && show_directory(r, buf_text(&source)) < 0)
 		return -ENOMEM;
 	format->show(&r->out, buf_text(&source), b);
 	return 0;
@@ -298,6 +314,7 @@ static int show(const struct recipe_options *o)
 	if (r == 0)
 		printf("%s%s%s", o->format->head, buf_text(&recipe.out), o->format->tail);
 	buf_free(&recipe.out);
+	free(recipe.directory);
 	return r;
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The mount suite: python3 -B tests/mount root|user|kernel|v1|mixed [PATTERN...].
+"""The mount suite: python3 -B tests/mount root|user|kernel|runtimes|v1|mixed [PATTERN...].
 
 Each class of tests runs in a child process, which reports over a pipe. A test that says nothing
 for a long time has its daemons killed, so that whatever it waits for ends, and then itself.
@@ -28,7 +28,7 @@ from harness import DEADLINE, MARK
 SLOWEST = 12  # are named in the end
 TEST_DEADLINE = 5 * DEADLINE  # several waits in a row, each with a deadline of its own
 FILES = {"root": "test_*.py", "user": "test_*.py", "kernel": "kernel_*.py", "v1": "v1_*.py",
-         "mixed": "v1_*.py"}
+         "mixed": "v1_*.py", "runtimes": "runtime_*.py"}
 
 
 class Reporter(unittest.TestResult):
@@ -212,13 +212,13 @@ def classes_of(mode, patterns):
 
 def main(argv):
     if len(argv) < 2 or argv[1] not in FILES:
-        print("usage: tests/mount root|user|kernel|v1|mixed [PATTERN...]", file=sys.stderr)
+        print(f"usage: tests/mount {'|'.join(FILES)} [PATTERN...]", file=sys.stderr)
         return 2
     mode = argv[1]
     if (mode == "user") == harness.ROOT:
         print(f"tests/mount {mode}: started as uid {os.geteuid()}", file=sys.stderr)
         return 2
-    if mode in ("kernel", "v1", "mixed") and os.environ.get("CTLFS_IN_VM") != "1":
+    if mode not in ("root", "user") and os.environ.get("CTLFS_IN_VM") != "1":
         print(f"tests/mount {mode}: only in the VM (tests/vm/run-vm)", file=sys.stderr)
         return 2
     if not os.access(harness.CTLFS, os.X_OK):

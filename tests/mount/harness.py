@@ -226,15 +226,19 @@ def unmount_below(directory):
 
 
 class Mount:
-    """`ctlfs mount -f` on a directory of its own, for the time of a with statement."""
+    """`ctlfs mount -f` on a directory of its own, or at a given place, for the time of a with
+    statement."""
 
-    def __init__(self, *args, backend="emulator", env=None):
-        self.env = env
+    def __init__(self, *args, backend="emulator", env=None, point=None):
+        self.env, self.point = env, point
         self.args = ["mount", "--backend", backend, *map(str, args), "-f"]
         self.process = None
 
     def __enter__(self):
-        self.point = tempfile.mkdtemp(prefix="mnt.")
+        if self.point:
+            os.mkdir(self.point)
+        else:
+            self.point = tempfile.mkdtemp(prefix="mnt.")
         os.chmod(self.point, 0o755)
         self.log = tempfile.NamedTemporaryFile(prefix="log.", mode="w+")
         logs.append(self.log.name)
@@ -314,13 +318,15 @@ class Case(unittest.TestCase):
 class MountCase(Case):
     """Tests that share a mount; each has a cgroup of its own, self.top."""
     mount_args = ("-o", "allow_other") if ROOT else ()
+    mount_point = None
     backend = "emulator"
     controllers = "+cpu +memory +pids"
     granted = ""  # what self.top grants to its children
 
     @classmethod
     def setUpClass(cls):
-        cls.mount = cls.enterClassContext(Mount(*cls.mount_args, backend=cls.backend))
+        cls.mount = cls.enterClassContext(Mount(*cls.mount_args, backend=cls.backend,
+                                                point=cls.mount_point))
         if cls.controllers:
             write(cls.mount.cgroup("cgroup.subtree_control"), cls.controllers)
 

@@ -9,6 +9,7 @@ from containers import VIEWS
 from harness import Case, Mount, root_only, run_ctlfs, run_program, tool
 
 MNT = "/run/ctlfs"
+NSPAWN_INSIDE = ("/proc", "/sys/devices/system")
 
 
 def binds(*args, mount=MNT):
@@ -44,12 +45,20 @@ def lxc(text):
     return found
 
 
+def bwrap(text):
+    found = []
+    for line in text.splitlines():
+        option, source, target = line.split(" ")
+        found.append((source, target, {"--bind": "rw", "--ro-bind": "ro"}[option]))
+    return found
+
+
 def nspawn(text):
     modes = {"--bind": "rw", "--bind-ro": "ro", "Bind": "rw", "BindReadOnly": "ro"}
     found = []
     for line in text.removeprefix("[Files]\n").splitlines():
         key, source, target = re.fullmatch(r"([-\w]+)=([^:]+):([^:]+)", line).groups()
-        found.append((source, target, modes[key]))
+        found.append((source, target.removeprefix("/proc/self/root"), modes[key]))
     return found
 
 
@@ -61,8 +70,8 @@ def paths(text):
     return found
 
 
-PARSERS = {"docker": volumes, "podman": volumes, "oci": oci, "lxc": lxc, "nspawn": nspawn,
-           "nspawn-file": nspawn, "paths": paths}
+PARSERS = {"docker": volumes, "podman": volumes, "oci": oci, "lxc": lxc, "bwrap": bwrap,
+           "nspawn": nspawn, "nspawn-file": nspawn, "paths": paths}
 
 
 class Formats(Case):
@@ -74,8 +83,9 @@ class Formats(Case):
                     self.assertEqual((0, ""), (done.status, done.err), done)
                     found = parse(done.out)
                     if name.startswith("nspawn"):
-                        # It binds what goes into /proc from within the container.
-                        found.remove((prefix + "/proc", prefix + "/proc", "ro"))
+                        # It binds these from within the container.
+                        for directory in NSPAWN_INSIDE:
+                            found.remove((prefix + directory, prefix + directory, "ro"))
                     self.assertEqual(sorted((prefix + path, path, "ro") for path in VIEWS),
                                      sorted(found))
 
@@ -84,7 +94,8 @@ class Formats(Case):
             for cgroup, source in (("/a/b.slice", "/cgroup/a/b.slice"), ("/", "/cgroup")):
                 found = parse(binds("--format", name, "--cgroup", cgroup).out)
                 self.assertIn((MNT + source, "/sys/fs/cgroup", "rw"), found)
-                self.assertEqual(len(VIEWS) + 1 + name.startswith("nspawn"), len(found))
+                self.assertEqual(len(VIEWS) + 1 + len(NSPAWN_INSIDE) *
+                                 name.startswith("nspawn"), len(found))
 
     def test_odd_paths(self):
         """As they are, or not at all."""
