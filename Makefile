@@ -127,6 +127,10 @@ $(BUILD)/conform/driver: $(wildcard tests/conform/*.c) tests/conform/conform.h
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(DRIVER_FLAGS) -o $@ $(filter %.c,$^)
 
+$(BUILD)/mount/race: tests/mount/race.c
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(DRIVER_FLAGS) -o $@ $<
+
 $(BUILD)/kselftest/shim.so: tests/kselftest/shim.c
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
@@ -136,7 +140,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itests/fuzz -Isrc \
 		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(LIBRARIES)
 
-tests: $(TESTS) $(BUILD)/conform/driver
+tests: $(TESTS) $(BUILD)/conform/driver $(BUILD)/mount/race
 
 # Each goal that needs packages makes them first and then calls make again, so that pkg-config is
 # asked after they are there.
@@ -180,14 +184,14 @@ bench: ## measure against a null FUSE file system, native files and LXCFS; the l
 	$(BUILD)/bench/emul
 	tests/bench/bench
 
-# Each parser of the emulator, FUZZ_SECONDS each.
+# Each parser, FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 60
 FUZZ_BUILD = $(MAKE) BUILD=build/fuzz CC=clang OPT=-O1 HARDENING=-fPIE \
 	SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzzers
 
 fuzzers: $(FUZZERS)
 
-fuzz: ## fuzz every parser of the emulator with ASan and UBSan: FUZZ_SECONDS=60 each
+fuzz: ## fuzz every parser with ASan and UBSan: FUZZ_SECONDS=60 each
 	.ci/install-packages build fuzz
 	$(FUZZ_BUILD)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/fuzz
