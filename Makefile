@@ -125,6 +125,10 @@ $(BUILD)/conform/driver: $(wildcard tests/conform/*.c) tests/conform/conform.h
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(DRIVER_FLAGS) -o $@ $(filter %.c,$^)
 
+$(BUILD)/mount/race: tests/mount/race.c
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(DRIVER_FLAGS) -o $@ $<
+
 $(BUILD)/kselftest/shim.so: tests/kselftest/shim.c
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
@@ -134,7 +138,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itests/fuzz -Isrc \
 		-Itests/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(LIBRARIES)
 
-tests: $(TESTS) $(BUILD)/conform/driver
+tests: $(TESTS) $(BUILD)/conform/driver $(BUILD)/mount/race
 
 # Each goal that needs packages makes them first and then calls make again, so that pkg-config is
 # asked after they are there.

@@ -2,8 +2,8 @@
 /*
  * Interface files passed through to the kernel, for those whom guard.c lets do it. Opening for
  * writing and writing is done with the caller's rights, but for what a policy gives to a container;
- * reading needs none beyond what the front end checks. Pids are translated: the kernel would take
- * them to be the daemon's.
+ * reading needs none beyond what the front end checks. Pids are translated, those that are written
+ * in move.c: the kernel would take them to be the daemon's.
  *
  * The daemon's own reads share one kept fd per file; everybody else has an fd to himself, since the
  * kernel keeps state in it (memory.peak, pressure triggers).
@@ -15,18 +15,15 @@
 #include <string.h>
 
 #include "ctlfs/cleanup.h"
-#include "ctlfs/parse.h"
 #include "ctlfs/pidns.h"
 #include "ctlfs/why.h"
 #include "deputy.h"
 #include "guard.h"
 #include "internal.h"
+#include "move.h"
 #include "policy.h"
 
 #define READ_MAX (64u << 20)
-#define WRITE_MAX 4096 /* kernfs' own bound on 4 KiB pages */
-#define PID_NEVER "2147483647" /* above PID_MAX_LIMIT: the kernel finds nobody */
-#define PID_INVALID "-" /* the kernel refuses to parse it */
 
 struct kernel_file {
 	struct tree_file file; /* first */
@@ -139,54 +136,12 @@ static int kernel_read(struct tree_file *file, const struct caller *reader, stru
 	return r < 0 ? reason_read(f->name, -r) : 0;
 }
 
-struct write_job {
-	int fd;
-	const char *text;
-	size_t len;
-	bool asked; /* the kernel answered, not the deputy */
-};
-
-static int do_write(void *arg)
+int write_job_do(void *arg)
 {
 	struct write_job *job = arg;
 
 	job->asked = true;
 	return write(job->fd, job->text, job->len) < 0 ? -errno : 0;
-}
-
-/*
- * What to write instead of text, which the writer means in his pid namespace. Text that is no pid
- * is not passed on as it is: whatever the kernel might read as "0" would move the daemon itself.
- * Where the answer is an error the kernel gives it, since others may come first; *ret_pid is 0
- * then.
- */
-static int translate(const struct caller *writer, char *text, char out[16], pid_t *ret_pid)
-{
-	pid_t self = writer == &TREE_SELF ? getpid() : writer->pid;
-	pid_t pid = 0;
-	int nr;
-	int r;
-
-	*ret_pid = 0;
-	if (parse_int(parse_strip(text), 0, &nr) < 0 || nr < 0) {
-		strcpy(out, PID_INVALID);
-		return 0;
-	}
-	if (self <= 0)
-		return refuse(ESRCH, "the writing process is in a pid namespace that is not seen "
-				     "from here");
-	if (nr == 0)
-		pid = self;
-	else if (writer == &TREE_SELF)
-		pid = nr;
-	else if ((r = pidns_find(self, nr, &pid)) < 0 && r != -ESRCH)
-		return refuse(-r, "the pid namespace of process %d cannot be looked at", self);
-	if (pid > 0)
-		snprintf(out, 16, "%d", pid);
-	else
-		strcpy(out, PID_NEVER);
-	*ret_pid = pid;
-	return 0;
 }
 
 /* Both have to be let: who writes now, and who opened the file and may have passed it on, or may
@@ -208,28 +163,15 @@ static int may_write(struct kernel_file *f, const struct caller *writer, struct 
 	return r;
 }
 
-/* Moves a task for writer, who names it by text. */
 static int write_pid(struct kernel_file *f, const struct caller *writer, const struct party *party,
-		     char *text, struct write_job *job)
+		     struct write_job *job)
 {
-	struct kernel *k = kernel_of(f->file.tree);
-	bool whole = !strcmp(f->name, "cgroup.procs");
-	char number[16];
-	pid_t pid;
-	int r;
+	struct move move = { .fd = job->fd, .dir = f->dir, .name = f->name, .writer = writer,
+			     .parties = { party, &f->opener } };
+	int r = move_task(kernel_of(f->file.tree), &move, (char *)job->text, job->len);
 
-	if (job->len > WRITE_MAX)
-		return refuse(E2BIG, "more than %d bytes in one write", WRITE_MAX);
-	r = translate(writer, text, number, &pid);
-	if (r == 0 && pid)
-		r = guard_move(k, party, pid, whole);
-	if (r == 0 && pid)
-		r = guard_move(k, &f->opener, pid, whole);
-	if (r < 0)
-		return r;
-	job->text = number;
-	job->len = strlen(number);
-	return deputy_run(k->privileged, writer, do_write, job);
+	job->asked = move.asked;
+	return r;
 }
 
 /* What a policy gives is written by the daemon itself. */
@@ -240,7 +182,7 @@ static int write_given(struct kernel_file *f, const struct rule *rule, char *tex
 	int r = 0;
 
 	if (rule->verb != VERB_CEILING)
-		return do_write(job);
+		return write_job_do(job);
 	if (job->len > WRITE_MAX)
 		return refuse(E2BIG, "more than %d bytes in one write", WRITE_MAX);
 	if (!strcmp(f->name, "cpu.max"))
@@ -253,7 +195,7 @@ static int write_given(struct kernel_file *f, const struct rule *rule, char *tex
 	}
 	job->text = value.data;
 	job->len = value.len;
-	return do_write(job);
+	return write_job_do(job);
 }
 
 static int kernel_write(struct tree_file *file, const struct caller *writer, char *text, size_t len)
@@ -275,11 +217,11 @@ static int kernel_write(struct tree_file *file, const struct caller *writer, cha
 	if ((f->pids || rule) && !given)
 		return -ENOMEM;
 	if (f->pids)
-		r = write_pid(f, writer, &party, text, &job);
+		r = write_pid(f, writer, &party, &job);
 	else if (rule)
 		r = write_given(f, rule, text, &job);
 	else
-		r = deputy_run(k->privileged, writer, do_write, &job);
+		r = deputy_run(k->privileged, writer, write_job_do, &job);
 	if (r == 0 && holds_trigger(f->name))
 		polled_trigger(k->polling, &f->polled, &f->own);
 	return job.asked && r < 0 ? reason_write(k, f->dir, f->name, given ? given : text, -r) : r;

@@ -26,6 +26,7 @@
 #include "deputy.h"
 #include "internal.h"
 #include "policy.h"
+#include "task.h"
 
 #define DELEGATABLE "/sys/kernel/cgroup/delegate"
 
@@ -249,19 +250,15 @@ int guard_node(struct kernel *k, const struct caller *who, uint64_t node, enum a
 	return guard_allows(k, &party, &target, act, NULL);
 }
 
-int guard_move(struct kernel *k, const struct party *p, pid_t pid, bool whole)
+int guard_move(struct kernel *k, const struct party *p, const struct task *task)
 {
 	uint64_t from;
 	int inside = 0;
-	int r = 0;
+	int r;
 
 	if (p->host)
 		return 0;
-	/* The kernel goes by where the first thread is, and moves all. */
-	if (whole)
-		r = host_process(pid, &pid);
-	if (r == 0)
-		r = k->tree.ops->locate(&k->tree, pid, &from);
+	r = task_cgroup(k, task, &from);
 	if (r == -ESRCH) /* the kernel says so, unless others come first */
 		return 0;
 	if (r == 0)

@@ -10,6 +10,7 @@
 
 struct kernel;
 struct rule;
+struct task;
 
 enum root { ROOT_UNKNOWN, ROOT_NO, ROOT_YES };
 
@@ -48,8 +49,8 @@ int guard_check(struct kernel *k, const struct caller *who, const struct target 
 /* The same about a node, of either kind. */
 int guard_node(struct kernel *k, const struct caller *who, uint64_t node, enum act act);
 
-/* May he move the task (pid as we see it) away from where it is? With whole, its process. */
-int guard_move(struct kernel *k, const struct party *p, pid_t pid, bool whole);
+/* May he move the task away from where it is? */
+int guard_move(struct kernel *k, const struct party *p, const struct task *task);
 
 /* The bits of the mode of file name in dir that are shown without being there, since a rule gives
  * the file to a container's root and the front end asks the mode first. */

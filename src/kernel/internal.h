@@ -156,6 +156,18 @@ bool polled_take(struct polling *p, struct polled **file);
 int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, int flags,
 		     struct tree_file **ret_file);
 
+#define WRITE_MAX 4096 /* kernfs' own bound on 4 KiB pages */
+
+struct write_job {
+	int fd;
+	const char *text;
+	size_t len;
+	bool asked; /* the kernel answered, not the deputy */
+};
+
+/* Does a write_job: for deputy_run(). */
+int write_job_do(void *arg);
+
 /* xattr.c */
 extern const struct tree_xattr_ops kernel_xattr_ops;
 
@@ -165,6 +177,10 @@ int locate_process(struct tree *t, pid_t pid, uint64_t *ret_dir);
 /* The root of pid's cgroup namespace, which is not ours; the tree's root if it lies above. -ESRCH;
  * -ENOENT if it lies elsewhere, or pid outside it. */
 int locate_ns_root(struct kernel *k, pid_t pid, uint64_t *ret_dir);
+
+/* Opens for writing, with our own rights, the file called name in the cgroup that text
+ * (/proc/PID/cgroup) tells, also outside of the tree. Returns the fd or -errno. */
+int locate_open(struct kernel *k, const char *text, const char *name);
 
 /* watch.c: relays the kernel's own events. */
 int watch_new(struct kernel *k, struct watch **ret_watch);

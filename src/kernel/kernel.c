@@ -369,6 +369,17 @@ static int open_root(struct kernel *k, const char *path)
 	return 0;
 }
 
+/* A daemon that can open nothing is better not started. */
+static int probe_openat2(const struct kernel *k)
+{
+	cleanup_close int fd = at_open(k->root, ".", O_PATH | O_DIRECTORY);
+
+	if (fd == -ENOSYS || fd == -EPERM)
+		return refuse(-fd, "this kernel has no openat2(2) (Linux 5.6), or it is forbidden "
+				   "(a seccomp filter, RestrictSUIDSGID= of systemd)");
+	return fd < 0 ? fd : 0;
+}
+
 /* Each step leaves what kernel_destroy() can take apart, also when it fails. */
 static int open_all(struct kernel *k, const char *path, const char *controller)
 {
@@ -389,6 +400,8 @@ static int open_all(struct kernel *k, const char *path, const char *controller)
 		r = polling_new(k, &k->polling);
 	if (r == 0)
 		r = open_root(k, path);
+	if (r == 0)
+		r = probe_openat2(k);
 	if (r == 0)
 		r = locate_init(k);
 	/* Of a hierarchy of v1 nobody is served. */

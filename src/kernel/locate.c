@@ -143,6 +143,15 @@ static bool is_outside(const char *path)
 	return !strcmp(path, "/..") || !strncmp(path, "/../", 4);
 }
 
+static int count_names(const char *path)
+{
+	int n = 0;
+
+	for (; *path; path++)
+		n += *path == '/' && path[1];
+	return n;
+}
+
 /* The directory at a path from the root of our cgroup namespace. */
 static int dir_from_base(struct kernel *k, const char *full, uint64_t *ret_dir)
 {
@@ -169,6 +178,24 @@ int kernel_hierarchy_locate(struct tree *t, const char *text, uint64_t *ret_dir)
 	cleanup_free char *copy = strdup(text);
 
 	return copy ? locate_in(kernel_of(t), copy, ret_dir) : -ENOMEM;
+}
+
+int locate_open(struct kernel *k, const char *text, const char *name)
+{
+	cleanup_free char *copy = strdup(text);
+	cleanup_buf struct buf path = { 0 };
+	const char *full = copy ? own_path(k, copy) : NULL;
+	int fd;
+
+	if (!full || !k->base || is_outside(full) || is_outside(k->base))
+		return copy ? -ENOENT : -ENOMEM;
+	for (int up = count_names(k->base); up > 0; up--)
+		buf_adds(&path, "../");
+	buf_addf(&path, "./%s/%s", full, name);
+	if (buf_error(&path) < 0)
+		return -ENOMEM;
+	fd = openat(k->root, path.data, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int kernel_read_places(pid_t pid, struct buf *text)
@@ -227,15 +254,6 @@ static int do_look(void *arg)
 		r = read_path(job->kernel, job->pid, &member);
 	job->outside = is_outside(buf_text(&member));
 	return r;
-}
-
-static int count_names(const char *path)
-{
-	int n = 0;
-
-	for (; *path; path++)
-		n += *path == '/' && path[1];
-	return n;
 }
 
 /* How deep the namespace's root lies: from there, path leads up and then down to the cgroup at own.

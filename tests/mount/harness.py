@@ -232,6 +232,7 @@ class Mount:
     def __init__(self, *args, backend="emulator", env=None, point=None):
         self.env, self.point = env, point
         self.args = ["mount", "--backend", backend, *map(str, args), "-f"]
+        self.before = []  # a program that runs ctlfs
         self.process = None
 
     def __enter__(self):
@@ -242,8 +243,8 @@ class Mount:
         os.chmod(self.point, 0o755)
         self.log = tempfile.NamedTemporaryFile(prefix="log.", mode="w+")
         logs.append(self.log.name)
-        self.process = subprocess.Popen([CTLFS, *self.args, self.point], env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=self.log,
+        self.process = subprocess.Popen([*self.before, CTLFS, *self.args, self.point],
+                                        env=self.env, stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log)
         try:
             wait_for(self.serves, "the mount serves")

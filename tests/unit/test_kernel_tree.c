@@ -3,6 +3,12 @@
  * run twice: with nodes found by number, and as without privilege. */
 #include "test_kernel.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 /* Every entry of the real directory, with the same number and attributes. */
 static void compare_directory(const char *real, uint64_t dir)
 {
@@ -331,6 +337,34 @@ START_TEST(locating)
 }
 END_TEST
 
+/* As a seccomp filter that does not know openat2(2), or an old kernel, answers. */
+static void forbid_openat2(int errnum)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)errnum),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+/* It is said at the start, before anything is mounted. */
+START_TEST(without_openat2)
+{
+	static const int errnums[] = { EPERM, ENOSYS };
+	struct tree *none = NULL;
+
+	forbid_openat2(errnums[_i]);
+	ck_assert_int_eq(kernel_new(BASE, NULL, &none), -errnums[_i]);
+	ck_assert_ptr_nonnull(strstr(why_take(), "openat2"));
+	ck_assert_ptr_null(none);
+}
+END_TEST
+
 /* The daemon in a cgroup namespace of its own, with a mount of its own. */
 START_TEST(namespaced)
 {
@@ -375,6 +409,7 @@ static void fill(TCase *tc)
 	tcase_add_loop_test(tc, confinement, 0, 2);
 	tcase_add_test(tc, directories);
 	tcase_add_loop_test(tc, locating, 0, 2);
+	tcase_add_loop_test(tc, without_openat2, 0, 2);
 	tcase_add_test(tc, namespaced);
 }
 
