@@ -5,7 +5,7 @@ import errno
 import os
 import tempfile
 
-from harness import CTLFS, is_mounted, run_program, tool, unmount, wait_for
+from harness import CTLFS, is_mounted, read, run_program, tool, unmount, wait_for
 from runtime_podman import Podman
 from runtimes import MEMORY, PERIOD, RuntimeCase
 from test_hooks import IN_CGROUP
@@ -27,6 +27,16 @@ class RootlessCase(RuntimeCase):
     """self.top is the user's; his shell is in the child "shell"."""
     other = AS_USER
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if f":{USER}:" in read("/etc/passwd"):
+            return
+        for name, line in (("passwd", f"ctlfs-user:x:{USER}:{USER}::/nonexistent:/bin/sh\n"),
+                           ("subuid", SUBORDINATES), ("subgid", SUBORDINATES)):
+            with open("/etc/" + name, "a", encoding="ascii") as file:
+                file.write(line)
+
     def setUp(self):
         super().setUp()
         self.top_name = os.path.dirname(self.cgroup)
@@ -47,14 +57,6 @@ class RootlessCase(RuntimeCase):
 
 class PodmanOfUser(Podman, RootlessCase):
     user = USER
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        for name, line in (("passwd", f"ctlfs-user:x:{USER}:{USER}::/nonexistent:/bin/sh\n"),
-                           ("subuid", SUBORDINATES), ("subgid", SUBORDINATES)):
-            with open("/etc/" + name, "a", encoding="ascii") as file:
-                file.write(line)
 
     def parent(self):
         return "--cgroups", "split"
