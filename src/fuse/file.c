@@ -21,6 +21,8 @@ static void handle_free(struct handle *h)
 	if (h->file)
 		h->file->ops->close(h->file);
 	buf_free(&h->text);
+	bounds_drop(h->server, BOUND_FILES, &h->files);
+	bounds_drop(h->server, BOUND_PAGES, &h->pages);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }
@@ -126,6 +128,10 @@ static int open_ctl(fuse_req_t req, struct handle *h, int flags)
 
 static int open_any(fuse_req_t req, struct handle *h, int flags)
 {
+	int r = bounds_take(h->server, BOUND_FILES, fuse_req_ctx(req)->pid, 1, &h->files);
+
+	if (r < 0)
+		return r;
 	if (flags & O_DIRECT)
 		return -EINVAL;
 	switch (node_kind(h->node)) {
@@ -234,14 +240,44 @@ static int have_text(struct handle *h, const struct caller *reader, size_t from)
 	return r;
 }
 
+/* What is read stays with the file until it is closed. */
+static int keep_text(struct handle *h, const struct caller *reader)
+{
+	size_t pages = h->text.cap / BOUND_PAGE;
+	int r = bounds_resize(h->server, BOUND_PAGES, reader->pid, pages, &h->pages);
+
+	if (r < 0) {
+		buf_free(&h->text);
+		h->taken = false;
+	}
+	return r;
+}
+
+/* Takes the lock, for which a long write to the same open file may let one wait. */
+static int lock_to_read(struct handle *h, const struct caller *reader)
+{
+	struct quota_claim waiting = { 0 };
+	int r;
+
+	if (pthread_mutex_trylock(&h->lock) == 0)
+		return 0;
+	r = loop_slow_begin(h->server, reader->pid, &waiting);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&h->lock);
+	loop_slow_end(h->server, &waiting);
+	return 0;
+}
+
+/* With the lock. */
 static void read_and_reply(fuse_req_t req, struct handle *h, size_t size, size_t from)
 {
 	struct caller reader = caller_of(req);
 	size_t at;
-	int r;
+	int r = have_text(h, &reader, from);
 
-	guard_mutex(&h->lock);
-	r = have_text(h, &reader, from);
+	if (r == 0)
+		r = keep_text(h, &reader);
 	if (r < 0) {
 		reply_refused(req, r, &(struct attempt){ "read", h->node });
 		return;
@@ -261,10 +297,17 @@ static void read_and_reply(fuse_req_t req, struct handle *h, size_t size, size_t
 void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_get(fi);
+	struct caller reader = caller_of(req);
+	int r = lock_to_read(h, &reader);
 
 	(void)node;
 	count(h->server, STAT_READS);
-	read_and_reply(req, h, size, (size_t)off);
+	if (r == 0) {
+		read_and_reply(req, h, size, (size_t)off);
+		pthread_mutex_unlock(&h->lock);
+	} else {
+		reply_refused(req, r, &(struct attempt){ "read", h->node });
+	}
 	handle_put(h);
 }
 
@@ -291,6 +334,7 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 	struct attempt a = { "write", node, NULL, data, size };
 	struct handle *h = handle_of(fi);
 	struct caller writer = caller_of(req);
+	struct quota_claim waiting = { 0 };
 	int r;
 
 	(void)off;
@@ -299,9 +343,11 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 		fuse_reply_write(req, size);
 		return;
 	}
-	loop_slow_begin(h->server);
-	r = write_command(h, &writer, data, size);
-	loop_slow_end(h->server);
+	r = loop_slow_begin(h->server, writer.pid, &waiting);
+	if (r == 0) {
+		r = write_command(h, &writer, data, size);
+		loop_slow_end(h->server, &waiting);
+	}
 	/* From the reply on the file may be gone. */
 	if (r < 0) {
 		reply_refused(req, r, &a);

@@ -15,6 +15,7 @@ struct listing {
 	pthread_mutex_t lock;
 	uint64_t dir;
 	struct tree_list entries; /* with FUSE's node numbers, "." and ".." first */
+	struct quota_claim files, pages; /* it counts as a file, its entries as pages */
 	bool fresh; /* gathered by opendir and not read from yet */
 };
 
@@ -125,8 +126,24 @@ static int gather(fuse_req_t req, uint64_t dir, struct tree_list *ret_list)
 	return 0;
 }
 
-static void listing_free(struct listing *l)
+#define ENTRIES_IN_PAGE 64
+
+static int gather_bounded(fuse_req_t req, struct listing *l)
 {
+	int r = gather(req, l->dir, &l->entries);
+
+	if (r == 0)
+		r = bounds_resize(server_of(req), BOUND_PAGES, fuse_req_ctx(req)->pid,
+				  l->entries.n / ENTRIES_IN_PAGE, &l->pages);
+	if (r < 0)
+		tree_list_free(&l->entries);
+	return r;
+}
+
+static void listing_free(struct server *s, struct listing *l)
+{
+	bounds_drop(s, BOUND_FILES, &l->files);
+	bounds_drop(s, BOUND_PAGES, &l->pages);
 	tree_list_free(&l->entries);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
@@ -134,6 +151,7 @@ static void listing_free(struct listing *l)
 
 void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+	struct server *s = server_of(req);
 	struct listing *l = calloc(1, sizeof *l);
 	int r;
 
@@ -144,15 +162,17 @@ void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	pthread_mutex_init(&l->lock, NULL);
 	l->dir = node;
 	l->fresh = true;
-	r = gather(req, node, &l->entries);
+	r = bounds_take(s, BOUND_FILES, fuse_req_ctx(req)->pid, 1, &l->files);
+	if (r == 0)
+		r = gather_bounded(req, l);
 	if (r < 0) {
 		reply_error(req, r, &(struct attempt){ "list", node });
-		listing_free(l);
+		listing_free(s, l);
 		return;
 	}
 	fi->fh = (uint64_t)(uintptr_t)l;
 	if (fuse_reply_open(req, fi) < 0)
-		listing_free(l);
+		listing_free(s, l);
 }
 
 /* d_ino as stat() tells it: a tree's own number without the kind. */
@@ -188,7 +208,7 @@ static ssize_t read_entries(fuse_req_t req, struct listing *l, size_t from, char
 
 	guard_mutex(&l->lock);
 	if (from == 0 && !l->fresh)
-		r = gather(req, l->dir, &l->entries);
+		r = gather_bounded(req, l);
 	l->fresh = false;
 	return r < 0 ? r : (ssize_t)fill(req, l, from, out, size);
 }
@@ -209,6 +229,6 @@ void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct 
 void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	(void)node;
-	listing_free((struct listing *)(uintptr_t)fi->fh);
+	listing_free(server_of(req), (struct listing *)(uintptr_t)fi->fh);
 	fuse_reply_err(req, 0);
 }

@@ -168,15 +168,19 @@ int loop_start(struct server *s)
 	return s->n_workers ? 0 : -EAGAIN;
 }
 
-void loop_slow_begin(struct server *s)
+int loop_slow_begin(struct server *s, pid_t tid, struct quota_claim *claim)
 {
-	if (atomic_fetch_add(&s->n_slow, 1) + 1 >= s->n_workers)
+	int r = bounds_take(s, BOUND_WAITING, tid, 1, claim);
+
+	if (r == 0 && atomic_fetch_add(&s->n_slow, 1) + 1 >= s->n_workers)
 		worker_add(s);
+	return r;
 }
 
-void loop_slow_end(struct server *s)
+void loop_slow_end(struct server *s, struct quota_claim *claim)
 {
 	atomic_fetch_sub(&s->n_slow, 1);
+	bounds_drop(s, BOUND_WAITING, claim);
 }
 
 /* A signal that comes just before a worker goes to sleep in read(2) is lost on it: so it is sent

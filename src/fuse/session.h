@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "ctlfs/quota.h"
 #include "ctlfs/rate.h"
 #include "ctlfs/server.h"
 #include "errlog.h"
@@ -30,6 +31,10 @@
 #define NEVER 0.0
 
 #define THREADS_MAX 64
+
+/* What one container may not have all of (bounds.c). */
+enum bound { BOUND_FILES, BOUND_PAGES, BOUND_WAITING, BOUNDS };
+#define BOUND_PAGE 4096
 
 /* An open file of any kind. */
 struct handle {
@@ -44,6 +49,7 @@ struct handle {
 	bool taken; /* ... if there is one */
 	size_t text_at; /* where it begins in the file: of ctl/errors it is a piece */
 	size_t next_read; /* where a read goes on in the file */
+	struct quota_claim files, pages; /* it counts as one file, its text as pages */
 	bool echo; /* opened by the events thread, to raise IN_MODIFY */
 	/* Protected by events.lock; see events.c. */
 	struct fuse_pollhandle *waiting;
@@ -100,6 +106,7 @@ struct server {
 	struct errlog errors;
 	pthread_mutex_t log_lock;
 	struct rate_sources log_rates; /* under log_lock */
+	struct quota bounds[BOUNDS];
 	struct events events;
 };
 
@@ -122,6 +129,17 @@ static inline struct handle *handle_of(const struct fuse_file_info *fi)
 extern const struct fuse_lowlevel_ops server_ops;
 struct caller caller_of(fuse_req_t req);
 int may_look(fuse_req_t req, uint64_t node); /* tree_ops.look() for the caller */
+
+/* bounds.c: 0, or -EMFILE, -ENOMEM, -EAGAIN if the container of thread tid has enough; the reason
+ * is noted. A claim begins as all zero and is dropped in the end. */
+void bounds_init(struct server *s);
+void bounds_free(struct server *s);
+int bounds_take(struct server *s, enum bound kind, pid_t tid, size_t amount,
+		struct quota_claim *claim);
+/* Grows the claim; on failure there is none. */
+int bounds_resize(struct server *s, enum bound kind, pid_t tid, size_t amount,
+		  struct quota_claim *claim);
+void bounds_drop(struct server *s, enum bound kind, struct quota_claim *claim);
 
 /* refused.c */
 /* Replies the error of r (-errno), counts it and keeps it for ctl/errors, with the reason that was
@@ -198,10 +216,11 @@ enum ctl_log ctl_log(size_t row); /* whether it is the log of refusals, and in w
 /* loop.c */
 int loop_start(struct server *s);
 void loop_stop(struct server *s); /* returns when no worker is left */
-/* Around what may block for long, as writes that make the kernel reclaim memory do: as long as
- * there are fewer than THREADS_MAX of these, a worker is free for everybody else. */
-void loop_slow_begin(struct server *s);
-void loop_slow_end(struct server *s);
+/* Around what may block for long, as writes that make the kernel reclaim memory do, for thread tid:
+ * a worker stays free for everybody else. -EAGAIN if its container has too many of these; the
+ * reason is noted. */
+int loop_slow_begin(struct server *s, pid_t tid, struct quota_claim *claim);
+void loop_slow_end(struct server *s, struct quota_claim *claim);
 #define LOOP_SIGNAL SIGRTMIN /* interrupts a worker that sleeps in read(2) */
 extern const struct fuse_custom_io loop_io;
 

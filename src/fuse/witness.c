@@ -54,8 +54,7 @@ static void fill_process(struct record *r, pid_t tid)
 	snprintf(r->comm, sizeof r->comm, "%s", buf_text(&comm));
 }
 
-/* The numbers of dir and its ancestors, the root's first: of more than fit, those at the top. */
-static void fill_lineage(struct tree *t, uint64_t dir, struct lineage *who)
+void lineage_of(struct tree *t, uint64_t dir, struct lineage *who)
 {
 	uint64_t seen[LINEAGE_MAX];
 	unsigned n = 0;
@@ -81,7 +80,7 @@ static void fill_container(struct server *s, struct record *r, pid_t tid)
 
 	if (tid <= 0 || t->ops->locate(t, tid, &own) < 0)
 		own = TREE_ROOT;
-	fill_lineage(t, own, &r->who);
+	lineage_of(t, own, &r->who);
 	if (view_container(s->config.view, tid, &container) < 0)
 		return;
 	for (unsigned i = 0; i < r->who.n; i++) {

@@ -10,6 +10,7 @@
 
 struct caller;
 struct server;
+struct tree;
 
 /* What somebody asked for. */
 struct attempt {
@@ -22,5 +23,9 @@ struct attempt {
 
 /* Who asked for what, now; errnum 0 and why empty. To be freed; NULL without memory. */
 struct record *witness(struct server *s, const struct caller *caller, const struct attempt *a);
+
+/* The numbers of dir and its ancestors, the root's first: of more than fit, those at the top. Of
+ * what is gone the root's alone. */
+void lineage_of(struct tree *t, uint64_t dir, struct lineage *who);
 
 #endif
