@@ -52,7 +52,9 @@ static void show_volume(struct buf *out, const char *source, const struct bind *
 
 static void show_bwrap(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "--%sbind %s /%s\n", binds_is_tree(b->target) ? "" : "ro-", source, b->target);
+	const char *way = binds_is_tree(b->target) ? "" : "ro-";
+
+	buf_addf(out, "--%sbind %s /%s\n", way, source, b->target);
 }
 
 /* nspawn makes the /sys of a container with a network of its own after the binds, but for those

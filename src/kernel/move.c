@@ -132,7 +132,7 @@ static int settle(struct kernel *k, const struct move *m, struct write_job *job,
 {
 	cleanup_task struct task stray = { .proc = -1 };
 	cleanup_buf struct buf home = { 0 };
-	uint64_t dir;
+	uint64_t dir = 0;
 	int r = task_open(pid, &stray);
 
 	if (r == 0)
