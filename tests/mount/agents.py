@@ -10,7 +10,7 @@ import threading
 import time
 from multiprocessing.connection import Pipe
 
-from harness import DEADLINE, write
+from harness import DEADLINE, outcome, write
 
 libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
@@ -171,6 +171,14 @@ def spawn(how):
     return number
 
 
+def keep_doing(step, *args):
+    """A child that does it again and again, whatever errno it ends with."""
+    if os.fork() == 0:
+        die_with_parent()
+        while True:
+            outcome(step, *args)
+
+
 def make_zombie():
     """A child that has ended and is not reaped: its pid."""
     pid = os.fork()
@@ -225,11 +233,11 @@ def listen(name):
     kept.append(server)
 
 
-def send_open(name, path):
-    """Opens path to write and passes the descriptor on."""
+def send_open(name, path, flags=os.O_WRONLY):
+    """Opens path and passes the descriptor on."""
     with socket.socket(socket.AF_UNIX) as client:
         client.connect("\0" + name)
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(path, flags | os.O_CLOEXEC)
         socket.send_fds(client, [b"x"], [fd])
         os.close(fd)
 

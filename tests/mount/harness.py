@@ -229,10 +229,10 @@ class Mount:
     """`ctlfs mount -f` on a directory of its own, or at a given place, for the time of a with
     statement."""
 
-    def __init__(self, *args, backend="emulator", env=None, point=None):
-        self.env, self.point = env, point
+    def __init__(self, *args, backend="emulator", env=None, point=None, before=()):
+        """before: a program that runs ctlfs, and its arguments."""
+        self.env, self.point, self.before = env, point, before
         self.args = ["mount", "--backend", backend, *map(str, args), "-f"]
-        self.before = []  # a program that runs ctlfs
         self.process = None
 
     def __enter__(self):
@@ -320,14 +320,17 @@ class MountCase(Case):
     """Tests that share a mount; each has a cgroup of its own, self.top."""
     mount_args = ("-o", "allow_other") if ROOT else ()
     mount_point = None
+    mount_before = ()  # a program that runs the daemon
     backend = "emulator"
     controllers = "+cpu +memory +pids"
     granted = ""  # what self.top grants to its children
 
     @classmethod
     def setUpClass(cls):
-        cls.mount = cls.enterClassContext(Mount(*cls.mount_args, backend=cls.backend,
-                                                point=cls.mount_point))
+        before = [tool(name) for name in cls.mount_before[:1]]
+        cls.mount = cls.enterClassContext(Mount(
+            *cls.mount_args, backend=cls.backend, point=cls.mount_point,
+            before=[*before, *cls.mount_before[1:]]))
         if cls.controllers:
             write(cls.mount.cgroup("cgroup.subtree_control"), cls.controllers)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import agents
 from agents import checked, libc
-from harness import CTLFS, Mount, outcome, read, tool, wait_for, write
-from kernel_backend import MS_BIND, KernelCase
+from harness import CTLFS, outcome, read, wait_for, write
+from kernel_backend import MS_BIND, KernelCase, bind
 
 ROUNDS = int(os.environ.get("CTLFS_RACE_ROUNDS", "1000"))
 TURNS = 10  # of so many rounds at most, until whoever races has been quick and slow enough
@@ -79,15 +79,6 @@ def mkdir_below(fd, name):
     os.mkdir(name, dir_fd=fd)
 
 
-def send_directory(name, path):
-    """Passes on a directory that is only a path (O_PATH)."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect("\0" + name)
-        fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
-        socket.send_fds(client, [b"x"], [fd])
-        os.close(fd)
-
-
 def spawn_numbered(number):
     """A child that has that number in its own pid namespace, and waits."""
     tids = (ctypes.c_int * 1)(number)
@@ -144,7 +135,7 @@ class Escapes(AttackCase):
     def test_bind_of_parent(self):
         """The mount's own directory above the container's, bound below it where he sees it."""
         with tempfile.TemporaryDirectory() as own:
-            self.a.call(bind_here, self.top, own)
+            self.a.call(bind, [(self.top, own)])
             self.refused("EACCES", self.a, self.steps(own + "/b"))
             self.assertEqual("OK", outcome(self.a.call, write, own + "/a/x/" + FILE, "7"))
         self.after()
@@ -165,18 +156,12 @@ class Escapes(AttackCase):
         """A directory that somebody else has opened leads nowhere."""
         host = self.agent()
         self.a.call(agents.listen, "ctlfs-directory")
-        host.call(send_directory, "ctlfs-directory", self.at("b"))
+        host.call(agents.send_open, "ctlfs-directory", self.at("b"), os.O_PATH | os.O_DIRECTORY)
         fd = self.a.call(agents.receive_open)
         self.refused("EACCES", self.a, ((read_below, fd, "memory.max"),
                                         (write_below, fd, "x/" + FILE, "5"),
                                         (mkdir_below, fd, "y")))
         self.after()
-
-
-def bind_here(source, target):
-    checked(libc.unshare(0x20000))
-    checked(libc.mount(None, b"/", None, 16384 | 1 << 18, None))
-    checked(libc.mount(source.encode(), target.encode(), None, MS_BIND, None))
 
 
 class OldHoles(AttackCase):
@@ -246,7 +231,7 @@ class Races(AttackCase):
         """Counts by what was tried and how it ended."""
         fifo = os.path.join(tempfile.gettempdir(), "stop")
         os.mkfifo(fifo)
-        a.conn.send((press, (self.at("a"), "x", fifo)))
+        a.start(press, self.at("a"), "x", fifo)
         sink = os.open(fifo, os.O_WRONLY)
         os.unlink(fifo)
         with race("recreate", self.real_at("a/x"), ROUNDS) as maker:
@@ -284,28 +269,20 @@ class Races(AttackCase):
 class RacesByPath(Races):
     """The same where cgroups cannot be opened by number."""
 
-    @classmethod
-    def setUpClass(cls):
-        tool("setpriv")
-        super().setUpClass()
-
-    @classmethod
-    def enterClassContext(cls, cm):
-        if isinstance(cm, Mount):
-            cm.before = ["setpriv", "--bounding-set", "-dac_read_search"]
-        return super().enterClassContext(cm)
+    mount_before = ("setpriv", "--bounding-set", "-dac_read_search")
 
 
 # --- callers -------------------------------------------------------------------------------------
 
+def read_and_write(path, text):
+    outcome(read, path)
+    write(path, text)
+
+
 def busy(paths, text):
-    """Children that read and write all the time."""
     for path in paths:
         for _ in range(2):
-            if os.fork() == 0:
-                while True:
-                    outcome(read, path)
-                    outcome(write, path, text)
+            agents.keep_doing(read_and_write, path, text)
 
 
 def fds_of(pid):

@@ -5,9 +5,10 @@ import os
 import resource
 import select
 import time
+from collections import Counter
 
 import agents
-from harness import Mount, error_name, outcome, read, tool, wait_for, write
+from harness import error_name, outcome, read, wait_for, write
 from kernel_backend import KernelCase
 
 TRIES = int(os.environ.get("CTLFS_FLOOD_FILES", "400"))
@@ -22,7 +23,7 @@ held = []
 def hold_open(path, tries):
     """Opens a file so many times and keeps what it gets: how often it ended how."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (tries + 100, tries + 100))
-    ends = {}
+    ends = Counter()
     directory = os.open(os.path.dirname(path), os.O_PATH)
     name = os.path.basename(path)
     for _ in range(tries):
@@ -31,21 +32,18 @@ def hold_open(path, tries):
             end = "OK"
         except OSError as error:
             end = error_name(error.errno)
-        ends[end] = ends.get(end, 0) + 1
+        ends[end] += 1
     return ends
 
 
 def poll_all():
-    """Waits on all of them in children that sleep."""
+    """Waits on all of them in a child."""
     for fd in held:
         os.pread(fd, 10, 0)
-    if os.fork() == 0:
-        agents.die_with_parent()
-        poller = select.poll()
-        for fd in held:
-            poller.register(fd, select.POLLPRI)
-        while True:
-            poller.poll()
+    poller = select.poll()
+    for fd in held:
+        poller.register(fd, select.POLLPRI)
+    agents.keep_doing(poller.poll)
 
 
 def close_all():
@@ -70,41 +68,26 @@ def p99(path):
     return min(best)
 
 
+def write_all(fd, texts):
+    for text in texts:
+        outcome(os.write, fd, text)
+
+
 def write_on(paths, texts):
     """Children that write all the time, a thing that takes long, each to a file of its own since
     one has one writer at a time; and others that read what these write to, for which they wait."""
     for path in paths:
         fd = os.open(path, os.O_RDWR)
-        if os.fork() == 0:
-            agents.die_with_parent()
-            while True:
-                for text in texts:
-                    outcome(os.write, fd, text)
-        if os.fork() == 0:
-            agents.die_with_parent()
-            while True:
-                outcome(os.pread, fd, 100, 0)
+        agents.keep_doing(write_all, fd, texts)
+        agents.keep_doing(os.pread, fd, 100, 0)
 
 
-def refuse_on(path, processes):
-    for _ in range(processes):
-        if os.fork() == 0:
-            agents.die_with_parent()
-            while True:
-                outcome(write, path, "no number " * 20)
+def refuse_on(path):
+    agents.keep_doing(write, path, "no number " * 20)
 
 
 class Floods(KernelCase):
-    @classmethod
-    def setUpClass(cls):
-        tool("prlimit")
-        super().setUpClass()
-
-    @classmethod
-    def enterClassContext(cls, cm):
-        if isinstance(cm, Mount):
-            cm.before = ["prlimit", f"--nofile={DESCRIPTORS}"]
-        return super().enterClassContext(cm)
+    mount_before = ("prlimit", f"--nofile={DESCRIPTORS}")
 
     def setUp(self):
         super().setUp()
@@ -160,6 +143,6 @@ class Floods(KernelCase):
         """Records of refusals, one after the other."""
         quiet = self.b.call(p99, self.quiet_file)
         outcome(self.b.call, write, self.at("b/x"), "mine")
-        self.a.call(refuse_on, self.at("a/x/pids.max"), 1)
+        self.a.call(refuse_on, self.at("a/x/pids.max"))
         self.check_latency(quiet, "refusals")
         self.assertLessEqual(len(self.errors().splitlines()), 1025)
