@@ -144,9 +144,12 @@ static int settle(struct kernel *k, const struct move *m, struct write_job *job,
 		return 0;
 	if (r == 0)
 		r = put_back(k, m, job, buf_text(&home));
-	if (r < 0 && task_lives(&stray))
+	if (r < 0 && task_lives(&stray)) {
 		log_error("process %d was moved by a number that had been another's, and cannot be "
 			  "put back: %s", pid, strerrordesc_np(-r));
+		return refuse(ESRCH, "the process ended while it was being moved; another that had "
+				     "got its number was moved and cannot be put back");
+	}
 	return refuse(ESRCH, "the process ended while it was being moved; another that had got its "
 			     "number was put back");
 }
