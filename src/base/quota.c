@@ -109,8 +109,10 @@ bool quota_take(struct quota *q, const struct lineage *who, size_t amount,
 		claim.n = who->n < QUOTA_LEVELS ? who->n : QUOTA_LEVELS;
 	for (unsigned level = 0; level < claim.n; level++)
 		claim.id[level] = who->id[level];
-	if (!amount || !may_take(q, &claim) || !charge(q, &claim))
-		return !amount;
+	if (!amount)
+		return true;
+	if (!may_take(q, &claim) || !charge(q, &claim))
+		return false;
 	q->used += amount;
 	if (!claim.n)
 		q->used_free += amount;
@@ -122,7 +124,7 @@ void quota_drop(struct quota *q, struct quota_claim *claim)
 {
 	guard_mutex(&q->lock);
 
-	uncharge(q, claim, claim->amount ? claim->n : 0);
+	uncharge(q, claim, claim->n);
 	q->used -= claim->amount;
 	if (!claim->n)
 		q->used_free -= claim->amount;

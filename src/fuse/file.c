@@ -270,14 +270,14 @@ static int lock_to_read(struct handle *h, const struct caller *reader)
 }
 
 /* With the lock. */
-static void read_and_reply(fuse_req_t req, struct handle *h, size_t size, size_t from)
+static void read_and_reply(fuse_req_t req, struct handle *h, const struct caller *reader,
+			   size_t size, size_t from)
 {
-	struct caller reader = caller_of(req);
 	size_t at;
-	int r = have_text(h, &reader, from);
+	int r = have_text(h, reader, from);
 
 	if (r == 0)
-		r = keep_text(h, &reader);
+		r = keep_text(h, reader);
 	if (r < 0) {
 		reply_refused(req, r, &(struct attempt){ "read", h->node });
 		return;
@@ -303,7 +303,7 @@ void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fus
 	(void)node;
 	count(h->server, STAT_READS);
 	if (r == 0) {
-		read_and_reply(req, h, size, (size_t)off);
+		read_and_reply(req, h, &reader, size, (size_t)off);
 		pthread_mutex_unlock(&h->lock);
 	} else {
 		reply_refused(req, r, &(struct attempt){ "read", h->node });

@@ -164,11 +164,11 @@ static int may_write(struct kernel_file *f, const struct caller *writer, struct 
 }
 
 static int write_pid(struct kernel_file *f, const struct caller *writer, const struct party *party,
-		     struct write_job *job)
+		     char *text, struct write_job *job)
 {
 	struct move move = { .fd = job->fd, .dir = f->dir, .name = f->name, .writer = writer,
 			     .parties = { party, &f->opener } };
-	int r = move_task(kernel_of(f->file.tree), &move, (char *)job->text, job->len);
+	int r = move_task(kernel_of(f->file.tree), &move, text, job->len);
 
 	job->asked = move.asked;
 	return r;
@@ -217,7 +217,7 @@ static int kernel_write(struct tree_file *file, const struct caller *writer, cha
 	if ((f->pids || rule) && !given)
 		return -ENOMEM;
 	if (f->pids)
-		r = write_pid(f, writer, &party, &job);
+		r = write_pid(f, writer, &party, text, &job);
 	else if (rule)
 		r = write_given(f, rule, text, &job);
 	else

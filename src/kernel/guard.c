@@ -20,6 +20,7 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/container.h"
 #include "ctlfs/host.h"
+#include "ctlfs/parse.h"
 #include "ctlfs/pidns.h"
 #include "ctlfs/userns.h"
 #include "ctlfs/why.h"
@@ -42,7 +43,6 @@ int guard_init(struct kernel *k)
 		r = containers_new(&k->tree, k->host, &k->containers);
 	if (r < 0)
 		return r;
-	buf_adds(&k->delegatable, "\n");
 	if (buf_readat(&k->delegatable, AT_FDCWD, DELEGATABLE, 1u << 16) < 0)
 		buf_adds(&k->delegatable, "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n"
 					  "memory.oom.group\nmemory.reclaim\n");
@@ -59,13 +59,7 @@ void guard_free(struct kernel *k)
 
 static bool is_delegatable(struct kernel *k, const char *name)
 {
-	size_t len = strlen(name);
-
-	for (const char *p = buf_text(&k->delegatable); (p = strstr(p, name)); p += len) {
-		if (p[-1] == '\n' && p[len] == '\n')
-			return true;
-	}
-	return false;
+	return parse_has_word(buf_text(&k->delegatable), name, "\n");
 }
 
 /* --- parties --- */
