@@ -46,6 +46,10 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree);
  * counted in pids.events; -EBUSY: ask again when fewer are pending. Waits for no process. */
 int emul_may_fork(struct tree *t, pid_t tid, unsigned pending);
 
+/* No limit stops process pid, a member, and it takes its children's stops for nothing: process 1 of
+ * `ctlfs run`, which passes on the SIGCONT that would follow. -ESRCH: it is no member. */
+int emul_spare(struct tree *t, pid_t pid);
+
 /* Runs what is due by the clock of the task source: throttling, growth over limits, pressure. Gives
  * when it next wants to be called, in nanoseconds of that clock; UINT64_MAX: never, unless
  * something is done to the tree. Only for trees without config.clock. */

@@ -47,6 +47,7 @@ static inline uint32_t task_tag_number(uint64_t tag)
 struct task_info {
 	pid_t pid; /* the process (thread group) it belongs to */
 	uint64_t start; /* when the process started, any unit: with pid it names one process ever */
+	pid_t parent; /* 0: none that is known */
 	uid_t uid; /* real user id of the process */
 	bool exited; /* no live thread is left: a zombie */
 	bool leader_exited; /* the first thread is dead, others live */

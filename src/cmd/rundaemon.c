@@ -80,6 +80,8 @@ static int move_in(struct run_cgroup *c, pid_t pid)
 
 	snprintf(number, sizeof number, "%d", pid);
 	r = tree_write(c->backend.tree, c->dir, "cgroup.procs", number);
+	if (r >= 0 && c->backend.tasks)
+		r = emul_spare(c->backend.tree, pid);
 	return r < 0 ? complain("the command cannot be moved into its cgroup", r) : 0;
 }
 

@@ -156,8 +156,12 @@ struct member {
 	unsigned n_placed; /* of its threads that are in other cgroups */
 	bool leader_away; /* its first thread is dead and was left in another cgroup, or outside */
 	bool watched; /* the task source tells when it exits */
+	bool spared; /* emul_spare() */
 	bool stopped; /* kept stopped: by us, or it was found so */
 	bool cont; /* by us: to be continued when nothing keeps it stopped */
+	bool awaited; /* ... and it has had the time to stop */
+	unsigned children_kept; /* stopped by us, and continued before it */
+	struct member *kept_before; /* the parent that counts it among those; NULL: none does */
 	uint64_t *cpus; /* affinity.c: what was asked for last, NULL: all */
 	struct cgroup *held_by[HOLDS]; /* whose limit keeps it stopped; NULL: none does */
 	uint64_t ran_ns; /* CPU time that was charged to quotas */
@@ -292,7 +296,8 @@ void member_release(struct member *m, enum hold why);
 /* Those below by that are held stall from now until they are released, and fully so if nobody else
  * below it has run since then. */
 void members_stall(struct cgroup *by, enum hold why, uint64_t since);
-void member_unhold(struct member *m); /* it is about to be removed */
+void member_gone(struct member *m); /* it is about to be removed */
+void member_let_go(struct member *m); /* whatever keeps it: the emulator ends */
 void members_release(struct cgroup *by, enum hold why); /* all that by holds */
 void member_left(struct member *m); /* its cgroup's limits hold it no more */
 

@@ -435,6 +435,21 @@ int emul_may_fork(struct tree *t, pid_t tid, unsigned pending)
 	return r;
 }
 
+int emul_spare(struct tree *t, pid_t pid)
+{
+	struct emul *e = emul_of(t);
+	struct member *m;
+	int r = emul_enter(e, false);
+
+	if (r < 0)
+		return r;
+	HASH_FIND(hh, e->members, &pid, sizeof pid, m);
+	if (m)
+		m->spared = true;
+	emul_leave(e);
+	return m ? 0 : -ESRCH;
+}
+
 /* --- life --- */
 
 static void op_destroy(struct tree *t)

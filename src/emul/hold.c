@@ -4,12 +4,21 @@
  * memory.high. They are stopped once, and continued when the last reason is gone; a process that
  * was found stopped, or that somebody stopped meanwhile, stays stopped. What came meanwhile is told
  * by a stop signal that waits: one sent to a stopped process does, until SIGCONT throws it away.
+ *
+ * A parent may wait to see its child stop (WUNTRACED): a shell takes it for a suspended job, others
+ * (nsenter, sudo) stop themselves, and nobody would continue them. So whoever is stopped has his
+ * parent stopped before him and continued after him, where the parent is below the same cgroup.
  */
+#include <errno.h>
 #include <signal.h>
+#include <time.h>
 
 #include "cgroup.h"
 
 #define STALLED 1000000 /* ppm: all the time */
+#define PARENTS_MAX 32 /* generations that are stopped in order */
+#define AWAIT_TRIES 20 /* for a parent that has been sent its SIGSTOP to take it */
+#define AWAIT_NSEC 50000
 
 /* Who is held waits for what he would have: the kernel counts him as it does who is throttled. */
 static const enum psi_resource waits_for[HOLDS] = {
@@ -36,28 +45,89 @@ static bool is_held(const struct member *m)
 	return false;
 }
 
-int member_stop(struct member *m)
+/* Does not wait for long: it may be in a call that no signal interrupts. */
+static void await_stop(struct member *m)
 {
+	const struct timespec pause = { .tv_nsec = AWAIT_NSEC };
+	struct task_info info;
+
+	for (int i = 0; i < AWAIT_TRIES && !m->awaited; i++) {
+		if (tasks_of(m)->ops->info(tasks_of(m), m->pid, &info) < 0 || info.stopped)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	m->awaited = true;
+}
+
+static int stop(struct member *m, struct cgroup *by, bool jobs, unsigned generation);
+
+/* False: somebody else has stopped it, or it must not be. */
+static bool stop_parent(struct member *parent, struct cgroup *by, bool jobs, unsigned generation)
+{
+	if (generation == PARENTS_MAX || stop(parent, by, jobs, generation + 1) < 0 ||
+	    !parent->cont)
+		return false;
+	await_stop(parent);
+	parent->children_kept++;
+	return true;
+}
+
+/* m's parent may go on, unless there is more that keeps it. */
+static void release_parent(struct member *m)
+{
+	struct member *parent = m->kept_before;
+
+	m->kept_before = NULL;
+	if (parent && !--parent->children_kept)
+		member_cont(parent);
+}
+
+static struct member *parent_below(const struct cgroup *by, pid_t pid)
+{
+	struct member *parent;
+
+	HASH_FIND(hh, by->emul->members, &pid, sizeof pid, parent);
+	return parent && cgroup_inside(parent->cg, by) ? parent : NULL;
+}
+
+/* A job of a shell that is not stopped itself would become a stopped job: -EBUSY without jobs. */
+static int stop(struct member *m, struct cgroup *by, bool jobs, unsigned generation)
+{
+	struct member *parent;
 	struct task_info info;
 	int r;
 
 	if (m->cont)
 		return 0;
 	r = tasks_of(m)->ops->info(tasks_of(m), m->pid, &info);
-	if (r < 0 || info.stopped)
+	if (r < 0 || info.stopped || info.exited)
 		return r;
-	r = member_signal(m, SIGSTOP);
+	parent = parent_below(by, info.parent);
+	if (parent && parent->spared)
+		info.job = false;
+	else if (parent && stop_parent(parent, by, jobs, generation))
+		m->kept_before = parent;
+	r = info.job && !jobs && !m->kept_before ? -EBUSY : member_signal(m, SIGSTOP);
 	m->cont = r == 0;
+	m->awaited = false;
+	if (r < 0)
+		release_parent(m);
 	return r;
 }
 
-void member_cont(struct member *m)
+int member_stop(struct member *m)
+{
+	struct cgroup *by = m->cg;
+
+	while (by->parent && by->parent->e_freeze)
+		by = by->parent;
+	return stop(m, by, true, 0);
+}
+
+static void cont(struct member *m)
 {
 	struct task_info info = { 0 };
 
-	if (!m->cont || m->stopped || is_held(m))
-		return;
-	m->cont = false;
 	tasks_of(m)->ops->info(tasks_of(m), m->pid, &info);
 	if (info.stop_pending == SIGSTOP)
 		return;
@@ -66,15 +136,18 @@ void member_cont(struct member *m)
 		member_signal(m, info.stop_pending);
 }
 
-/* One that a shell waits for as a job would become a stopped job. */
+void member_cont(struct member *m)
+{
+	if (!m->cont || m->stopped || m->children_kept || is_held(m))
+		return;
+	m->cont = false;
+	cont(m);
+	release_parent(m);
+}
+
 bool member_hold(struct member *m, enum hold why, struct cgroup *by)
 {
-	struct task_info info;
-
-	if (m->stopped || m->held_by[why])
-		return false;
-	if (!m->cont && (tasks_of(m)->ops->info(tasks_of(m), m->pid, &info) < 0 ||
-			 info.stopped || info.exited || info.job || member_stop(m) < 0))
+	if (m->spared || m->stopped || m->held_by[why] || stop(m, by, false, 0) < 0 || !m->cont)
 		return false;
 	m->held_by[why] = by;
 	m->cg->n_held[why]++;
@@ -98,10 +171,28 @@ void member_release(struct member *m, enum hold why)
 	member_cont(m);
 }
 
-void member_unhold(struct member *m)
+/* Its children no longer keep it stopped. */
+static void leave_children(struct member *m)
+{
+	struct member *child, *next;
+
+	if (!m->children_kept)
+		return;
+	HASH_ITER(hh, m->cg->emul->members, child, next) {
+		if (child->kept_before == m)
+			child->kept_before = NULL;
+	}
+	m->children_kept = 0;
+}
+
+void member_gone(struct member *m)
 {
 	for (int i = 0; i < HOLDS; i++)
 		unhold(m, i);
+	if (m->cont) /* if it lives, it is ours no more */
+		member_signal(m, SIGCONT);
+	release_parent(m);
+	leave_children(m);
 }
 
 static int runs_since(struct member *m, void *data)
@@ -123,10 +214,20 @@ void members_stall(struct cgroup *by, enum hold why, uint64_t since)
 	}
 }
 
+void member_let_go(struct member *m)
+{
+	m->stopped = false;
+	for (int i = 0; i < HOLDS; i++)
+		m->held_by[i] = NULL;
+	member_cont(m);
+}
+
 void member_left(struct member *m)
 {
+	leave_children(m);
 	for (int i = 0; i < HOLDS; i++)
-		member_release(m, i);
+		unhold(m, i);
+	member_cont(m);
 }
 
 struct releasing {

@@ -174,9 +174,7 @@ void member_remove(struct member *m)
 	struct cgroup *cg = m->cg;
 	int running = !m->stopped;
 
-	if (m->cont) /* if it lives, it is ours no more */
-		member_signal(m, SIGCONT);
-	member_unhold(m);
+	member_gone(m);
 	reaped_leave(m);
 	threads_drop(m);
 	dead_note(m);
@@ -190,9 +188,9 @@ void members_free(struct emul *e)
 {
 	struct member *m, *next;
 
+	HASH_ITER(hh, e->members, m, next)
+		member_let_go(m);
 	HASH_ITER(hh, e->members, m, next) {
-		if (m->cont) /* nobody stays stopped for ever */
-			tasks_of(e)->ops->kill(tasks_of(e), m->pid, m->start, SIGCONT);
 		threads_drop(m);
 		member_free(m);
 	}

@@ -231,6 +231,7 @@ static int host_info(struct tasks *t, pid_t tid, struct task_info *ret_info)
 	info.stop_pending = pending_stop(owner.pending);
 	info.job = is_job(h, &st);
 	info.start = st.start;
+	info.parent = st.parent;
 	info.exited = taskstat_exited(&st);
 	info.leader_exited = !info.exited && taskstat_dead(&st);
 	info.stopped = is_stopped(&st);

@@ -41,6 +41,21 @@ def number(name):
 room = number("max") - number("current")
 """
 
+# A parent that stops itself when its child does, as nsenter and sudo do.
+SUPERVISE = """
+import os, signal, sys
+child = os.fork()
+if not child:
+    os.execvp("python3", ("python3", "-c", sys.argv[1]))
+stops = 0
+while os.WIFSTOPPED(status := os.waitpid(child, os.WUNTRACED)[1]):
+    stops += 1
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os.kill(child, signal.SIGCONT)
+print("stops", stops)
+print("status", status)
+"""
+
 # Many that are gone before anybody looks.
 QUICK = """
 import os, subprocess
@@ -187,6 +202,13 @@ class Bandwidth(Case):
         self.assertLess(used, 0.05 * elapsed + 0.1 * SLOW, out)
         self.assertTrue(5 <= stat["nr_throttled"] <= stat["nr_periods"], out)
         self.assertLess(100_000, stat["throttled_usec"], out)
+
+    def test_parent_sees_no_stop(self):
+        status, out, err = run("--cpus", "0.2", "--", "python3", "-c", SUPERVISE, SPIN)
+        self.assertEqual(0, status, err)
+        got = keyed(out.partition("\n")[2])
+        self.assertLessEqual(5, got["nr_throttled"], out)
+        self.assertEqual((0, 0), (got["stops"], got["status"]), out)
 
     def test_quick_children(self):
         status, out, err = python((), QUICK)

@@ -381,14 +381,16 @@ class Leftovers(Case):
                 self.check_nothing_left(mark, "SIGTERM of several")
 
 
-class Terminal(Case):
+class OnTerminal(Case):
     """An interactive shell on a terminal."""
+    options = ()
 
     def setUp(self):
         self.pid, self.fd = pty.fork()
         if not self.pid:
-            os.execve(CTLFS, [CTLFS, "run", "--backend", "emulator", "--", tool("bash"),
-                              "--norc", "--noediting", "-i"], environment(PS1="@ "))
+            os.execve(CTLFS, [CTLFS, "run", "--backend", "emulator", *self.options, "--",
+                              tool("bash"), "--norc", "--noediting", "-i"],
+                      environment(PS1="@ "))
         self.addCleanup(self.end)
         self.text = ""
 
@@ -426,6 +428,8 @@ class Terminal(Case):
         self.send(line + "\n")
         self.expect(rf"(?s){line}\r\n.*{line}\r\n")
 
+
+class Terminal(OnTerminal):
     def test_shell(self):
         self.assertNotIn("job control", self.expect("@ "))
         self.send("echo $((6*7)); tty\n")
@@ -449,3 +453,20 @@ class Terminal(Case):
         pid, self.pid = self.pid, 0
         end = wait_for(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG), "the end")
         self.assertEqual((os.CLD_EXITED, 5), (end.si_code, end.si_status))
+
+
+class ThrottledTerminal(OnTerminal):
+    options = ("--cpus", "0.2")
+
+    def test_job(self):
+        """A quota holds jobs as well, and the shell does not take them for suspended."""
+        self.expect("@ ")
+        self.send("stat() { read -d '' n < /sys/fs/cgroup/cpu.stat; "
+                  "n=${n#*nr_throttled }; n=${n%%[^0-9]*}; }\n")
+        self.expect("@ ")
+        self.send("(stat; end=$((n+5)); while stat; [ $n -lt $end ]; do :; done)\n")
+        self.assertNotIn("Stopped", self.expect(r"\n@ "))
+        self.send("echo status $?\n")
+        self.expect(r"status 0\r\n")
+        self.send("exit\n")
+        self.drain()

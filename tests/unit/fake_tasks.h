@@ -40,6 +40,7 @@ struct fake_task {
 	uint64_t cpus[FAKE_THREADS]; /* of each of tids; 0: all */
 	unsigned spread; /* how many the last thread set may use, 0: all */
 	unsigned signals[65]; /* how often each was sent */
+	unsigned last[65]; /* when it last was, among all signals to anybody; 0: never */
 };
 
 struct fake {
@@ -49,7 +50,7 @@ struct fake {
 	uint64_t now, births;
 	uint64_t offline; /* CPUs that are not there */
 	unsigned n_cpus, watch_max, n_watched;
-	unsigned n_scans, n_samples;
+	unsigned n_scans, n_samples, n_signals;
 	void (*during_scan)(struct fake *f); /* what processes do while they are being looked at */
 	task_exited *exited;
 	void *data;
@@ -243,6 +244,7 @@ static inline int fake_info(struct tasks *t, pid_t tid, struct task_info *ret_in
 		return -ESRCH;
 	*ret_info = (struct task_info){
 		.pid = task->pid,
+		.parent = task->use.parent,
 		.start = task->start,
 		.uid = task->uid,
 		.exited = task->exited,
@@ -342,6 +344,7 @@ static inline int fake_kill(struct tasks *t, pid_t pid, uint64_t start, int sig)
 	if (task->fixed)
 		return -EPERM;
 	task->signals[sig]++;
+	task->last[sig] = ++f->n_signals;
 	if (task->exited)
 		return 0;
 	if (sig == SIGSTOP || sig == SIGTSTP) {
