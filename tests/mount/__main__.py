@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The mount suite: python3 -B tests/mount root|user|kernel|runtimes|v1|mixed [PATTERN...].
+"""The mount suite: python3 -B tests/mount root|user|kernel|runtimes|v1|mixed [PATTERN...]: those
+tests that have a pattern in their names, and none of those written as -PATTERN.
 
 Each class of tests runs in a child process, which reports over a pipe. A test that says nothing
 for a long time has its daemons killed, so that whatever it waits for ends, and then itself.
@@ -196,7 +197,14 @@ def modes_of(test):
 
 
 def classes_of(mode, patterns):
-    """Lists of tests that have one of the patterns in their names, one list for a class."""
+    """Lists of the tests that are asked for, one list for a class."""
+    left_out = [p[1:] for p in patterns if p.startswith("-")]
+    wanted = [p for p in patterns if not p.startswith("-")] or [""]
+
+    def is_asked_for(test):
+        name = test.id()
+        return any(p in name for p in wanted) and not any(p in name for p in left_out)
+
     for path in sorted(Path(__file__).parent.glob(FILES[mode])):
         module = importlib.import_module(path.stem)
         for item in vars(module).values():
@@ -205,7 +213,7 @@ def classes_of(mode, patterns):
             if item.__module__ != path.stem or mode not in getattr(item, "modes", ()):
                 continue
             tests = [test for test in unittest.defaultTestLoader.loadTestsFromTestCase(item)
-                     if any(p in test.id() for p in patterns) and mode in modes_of(test)]
+                     if is_asked_for(test) and mode in modes_of(test)]
             if tests:
                 yield tests
 
@@ -226,7 +234,7 @@ def main(argv):
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     count, took = collections.Counter(), collections.Counter()
-    for tests in classes_of(mode, argv[2:] or [""]):
+    for tests in classes_of(mode, argv[2:]):
         run = ClassRun(tests)
         count += run.run()
         took += run.took
