@@ -28,6 +28,15 @@ enum host_file {
 	HOST_UPTIME, /* /proc/uptime */
 	HOST_LOADAVG, /* /proc/loadavg */
 	HOST_SWAPS, /* /proc/swaps */
+	HOST_DISKSTATS, /* /proc/diskstats */
+	HOST_PARTITIONS, /* /proc/partitions */
+	HOST_VMSTAT, /* /proc/vmstat */
+	HOST_ZONEINFO, /* /proc/zoneinfo */
+	HOST_BUDDYINFO, /* /proc/buddyinfo */
+	HOST_SLABINFO, /* /proc/slabinfo */
+	HOST_SCHEDSTAT, /* /proc/schedstat */
+	HOST_INTERRUPTS, /* /proc/interrupts */
+	HOST_SOFTIRQS, /* /proc/softirqs */
 	HOST_CPU_ONLINE, /* /sys/devices/system/cpu/online */
 	HOST_CPU_POSSIBLE, /* .../possible */
 	HOST_CPU_PRESENT, /* .../present */
@@ -52,6 +61,8 @@ struct host_task {
 struct host_ops {
 	/* Appends the text of one moment. -ENOENT if this kernel or sandbox has no such file. */
 	int (*text)(struct host *h, enum host_file file, struct buf *out);
+	/* Whether there is such a file. */
+	bool (*has)(struct host *h, enum host_file file);
 	void (*now)(struct host *h, struct host_clock *ret_clock);
 	/* -ESRCH. Threads are counted only if asked for; with many, the first few thousand. */
 	int (*task)(struct host *h, pid_t pid, bool threads, struct host_task *ret_task);

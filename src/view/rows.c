@@ -6,6 +6,8 @@
 
 #define PROC(nr, name, ...) \
 	{ .slot = (nr), .path = "proc/" #name, .render = render_##name, __VA_ARGS__ }
+#define PRESSURE(nr, name) \
+	{ .slot = (nr), .path = "proc/pressure/" #name, .relay = #name ".pressure" }
 #define CPU_DIR "sys/devices/system/cpu"
 #define TOPOLOGY(nr, name, fn) \
 	{ .slot = VIEW_CPU_SLOT + (nr), .path = CPU_DIR "/cpu#/topology/" name, .render = (fn), \
@@ -28,6 +30,31 @@ const struct view_row view_rows[] = {
 	     .machine = render_host_text, .flags = VIEW_BIND),
 	PROC(21, uptime, .needs = NEED_TIMES, .host = HOST_UPTIME,
 	     .machine = render_host_text, .flags = VIEW_BIND),
+
+	PROC(22, buddyinfo, .needs = NEED_MEMORY | NEED_TEXT, .host = HOST_BUDDYINFO,
+	     .machine = render_host_text, .flags = VIEW_BIND),
+	PROC(23, diskstats, .needs = NEED_DISKS | NEED_TEXT, .host = HOST_DISKSTATS,
+	     .machine = render_host_text, .flags = VIEW_BIND),
+	PROC(24, interrupts, .needs = NEED_CPUS | NEED_TEXT, .host = HOST_INTERRUPTS,
+	     .machine = render_host_text, .flags = VIEW_BIND),
+	PROC(25, partitions, .needs = NEED_DISKS | NEED_TEXT, .host = HOST_PARTITIONS,
+	     .machine = render_host_text, .flags = VIEW_BIND),
+	PROC(26, schedstat, .needs = NEED_TIMES | NEED_TEXT, .host = HOST_SCHEDSTAT,
+	     .machine = render_host_text, .flags = VIEW_BIND),
+	PROC(27, slabinfo, .needs = NEED_TEXT, .host = HOST_SLABINFO,
+	     .machine = render_host_text, .flags = VIEW_BIND),
+	PROC(28, softirqs, .needs = NEED_CPUS | NEED_TEXT, .host = HOST_SOFTIRQS,
+	     .machine = render_host_text, .flags = VIEW_BIND),
+	PROC(29, vmstat, .needs = NEED_MEMORY | NEED_OOM | NEED_DISKS | NEED_TEXT,
+	     .host = HOST_VMSTAT, .machine = render_host_text, .flags = VIEW_BIND),
+	PROC(30, zoneinfo, .needs = NEED_MEMORY | NEED_CPUS | NEED_TEXT, .host = HOST_ZONEINFO,
+	     .machine = render_host_text, .flags = VIEW_BIND),
+
+	{ .slot = 6, .path = "proc/pressure", .flags = VIEW_BIND },
+	PRESSURE(40, cpu),
+	PRESSURE(41, io),
+	PRESSURE(42, irq),
+	PRESSURE(43, memory),
 
 	{ .slot = 5, .path = CPU_DIR, .flags = VIEW_BIND },
 	{ .slot = 32, .path = CPU_DIR "/online", .render = render_cpu_all, .needs = NEED_CPUS },
