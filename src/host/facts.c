@@ -19,6 +19,13 @@
 #define THREADS_MAX 4096
 #define NSEC 1000000000ULL
 
+#define VULNERABILITY(name) \
+	[HOST_VULNERABILITY_##name] = { "/sys/devices/system/cpu/vulnerabilities/" #name },
+#define CACHE_OF(n, name) \
+	[HOST_CACHE + (n) * HOST_CACHE_FILES_COUNT + HOST_CACHE_##name] = { \
+		"/sys/devices/system/cpu/cpu0/cache/index" #n "/" #name },
+#define CACHE_FILE(name) CACHE_OF(0, name) CACHE_OF(1, name) CACHE_OF(2, name) CACHE_OF(3, name)
+
 static const struct {
 	const char *path;
 	bool records; /* comes in several pieces, whatever the size of the read */
@@ -42,6 +49,10 @@ static const struct {
 	[HOST_CPU_POSSIBLE] = { "/sys/devices/system/cpu/possible" },
 	[HOST_CPU_PRESENT] = { "/sys/devices/system/cpu/present" },
 	[HOST_CPU_KERNEL_MAX] = { "/sys/devices/system/cpu/kernel_max" },
+	[HOST_CPU_MODALIAS] = { "/sys/devices/system/cpu/modalias" },
+	[HOST_NODE_ONLINE] = { "/sys/devices/system/node/online" },
+	HOST_VULNERABILITIES(VULNERABILITY)
+	HOST_CACHE_FILES(CACHE_FILE)
 };
 
 struct facts {

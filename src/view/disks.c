@@ -116,7 +116,7 @@ void render_partitions(const struct snapshot *s, unsigned cpu, struct buf *out)
 	(void)cpu;
 	for (const char *line = buf_text(&s->text); line; line = next_line(line)) {
 		unsigned major, minor;
-		bool of_disk = sscanf(line, "%u %u", &major, &minor) == 2;
+		bool of_disk = *line != '\n' && sscanf(line, "%u %u", &major, &minor) == 2;
 
 		if (!of_disk || find_disk(&s->disks, major, minor))
 			buf_add(out, line, strcspn(line, "\n") + 1);

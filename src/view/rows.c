@@ -9,6 +9,30 @@
 #define PRESSURE(nr, name) \
 	{ .slot = (nr), .path = "proc/pressure/" #name, .relay = #name ".pressure" }
 #define CPU_DIR "sys/devices/system/cpu"
+#define NODE_DIR "sys/devices/system/node"
+#define NODE(nr, name, fn, ...) \
+	{ .slot = (nr), .path = NODE_DIR "/" name, .render = (fn), .host = HOST_NODE_ONLINE, \
+	  __VA_ARGS__ }
+#define VULNERABILITY(name) \
+	{ .slot = 128 + HOST_VULNERABILITY_##name - HOST_VULNERABILITY_gather_data_sampling, \
+	  .path = CPU_DIR "/vulnerabilities/" #name, .render = render_host_text, \
+	  .needs = NEED_TEXT, .host = HOST_VULNERABILITY_##name },
+
+/* The slots of a CPU's caches: directories at 16, ten files each from 20 on. */
+#define CACHE_ROW(n, nr, name, fn, file) \
+	{ .slot = VIEW_CPU_SLOT + 20 + 10 * (n) + (nr), .render = (fn), \
+	  .path = CPU_DIR "/cpu#/cache/index" #n "/" name, .needs = NEED_CPUS | NEED_TEXT, \
+	  .host = HOST_CACHE + (n) * HOST_CACHE_FILES_COUNT + (file) }
+#define CACHE_TEXT(n, name) CACHE_ROW(n, HOST_CACHE_##name, #name, render_host_text, HOST_CACHE_##name)
+#define CACHE(n) \
+	{ .slot = VIEW_CPU_SLOT + 16 + (n), .path = CPU_DIR "/cpu#/cache/index" #n, \
+	  .host = HOST_CACHE + (n) * HOST_CACHE_FILES_COUNT }, \
+	CACHE_TEXT(n, level), CACHE_TEXT(n, type), CACHE_TEXT(n, size), \
+	CACHE_TEXT(n, coherency_line_size), CACHE_TEXT(n, number_of_sets), \
+	CACHE_TEXT(n, physical_line_partition), CACHE_TEXT(n, ways_of_associativity), \
+	CACHE_ROW(n, 7, "id", render_cache_id, HOST_CACHE_level), \
+	CACHE_ROW(n, 8, "shared_cpu_list", render_cache_list, HOST_CACHE_level), \
+	CACHE_ROW(n, 9, "shared_cpu_map", render_cache_mask, HOST_CACHE_level)
 #define TOPOLOGY(nr, name, fn) \
 	{ .slot = VIEW_CPU_SLOT + (nr), .path = CPU_DIR "/cpu#/topology/" name, .render = (fn), \
 	  .needs = NEED_CPUS }
@@ -64,6 +88,15 @@ const struct view_row view_rows[] = {
 	{ .slot = 36, .path = CPU_DIR "/kernel_max", .render = render_host_text,
 	  .needs = NEED_TEXT, .host = HOST_CPU_KERNEL_MAX },
 
+	{ .slot = 37, .path = CPU_DIR "/isolated", .render = render_cpu_none },
+	{ .slot = 38, .path = CPU_DIR "/modalias", .render = render_host_text,
+	  .needs = NEED_TEXT, .host = HOST_CPU_MODALIAS },
+	{ .slot = 7, .path = CPU_DIR "/smt" },
+	{ .slot = 39, .path = CPU_DIR "/smt/active", .render = render_zero },
+	{ .slot = 44, .path = CPU_DIR "/smt/control", .render = render_not_supported },
+	{ .slot = 8, .path = CPU_DIR "/vulnerabilities" },
+	HOST_VULNERABILITIES(VULNERABILITY)
+
 	{ .slot = VIEW_CPU_SLOT, .path = CPU_DIR "/cpu#" },
 	{ .slot = VIEW_CPU_SLOT + 1, .path = CPU_DIR "/cpu#/topology" },
 	TOPOLOGY(2, "core_cpus", render_own_mask),
@@ -79,6 +112,25 @@ const struct view_row view_rows[] = {
 	TOPOLOGY(12, "physical_package_id", render_zero),
 	TOPOLOGY(13, "thread_siblings", render_own_mask),
 	TOPOLOGY(14, "thread_siblings_list", render_own_list),
+	{ .slot = VIEW_CPU_SLOT + 15, .path = CPU_DIR "/cpu#/cache" },
+	CACHE(0),
+	CACHE(1),
+	CACHE(2),
+	CACHE(3),
+
+	{ .slot = 9, .path = NODE_DIR, .host = HOST_NODE_ONLINE, .flags = VIEW_BIND },
+	NODE(48, "online", render_zero),
+	NODE(49, "possible", render_zero),
+	NODE(50, "has_cpu", render_zero),
+	NODE(51, "has_memory", render_zero),
+	NODE(52, "has_normal_memory", render_zero),
+	NODE(53, "has_generic_initiator", render_cpu_none),
+	{ .slot = 10, .path = NODE_DIR "/node0", .host = HOST_NODE_ONLINE },
+	NODE(54, "node0/cpulist", render_cpu_all, .needs = NEED_CPUS),
+	NODE(55, "node0/cpumap", render_all_mask, .needs = NEED_CPUS),
+	NODE(56, "node0/distance", render_node_distance),
+	NODE(57, "node0/meminfo", render_node_meminfo, .needs = NEED_MEMORY),
+	NODE(58, "node0/numastat", render_node_numastat),
 };
 
 const size_t view_rows_count = ARRAY_SIZE(view_rows);

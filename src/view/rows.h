@@ -46,6 +46,8 @@ view_render_fn render_diskstats, render_partitions, render_vmstat, render_zonein
 view_render_fn render_cpuinfo, render_loadavg, render_meminfo, render_stat, render_stat_of_machine,
 	render_swaps, render_uptime;
 view_render_fn render_cpu_all, render_cpu_none, render_host_text; /* sys/devices/system/cpu */
+view_render_fn render_not_supported, render_cache_id, render_cache_list, render_cache_mask;
+view_render_fn render_node_distance, render_node_meminfo, render_node_numastat;
 view_render_fn render_zero, render_number, render_own_mask, render_own_list, render_all_mask;
 
 #endif

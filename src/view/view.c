@@ -311,7 +311,9 @@ int view_relay(struct view *v, uint64_t container, unsigned slot, uint64_t *ret_
 	r = t->ops->stat(t, container, row->relay, &st);
 	if (r == 0)
 		*ret_node = st.st_ino;
-	return r == -ENOENT ? -EOPNOTSUPP : r;
+	if (r == -ENOENT)
+		r = t->ops->stat(t, container, NULL, &st) < 0 ? -ENODEV : -EOPNOTSUPP;
+	return r;
 }
 
 int view_render(struct view *v, uint64_t container, unsigned slot, struct buf *out)

@@ -322,6 +322,7 @@ static inline void fake_setup(void)
 	host.texts[HOST_UPTIME] = "1000.00 8000.00\n";
 	host.texts[HOST_LOADAVG] = "1.00 2.00 3.00 4/5 6\n";
 	host.texts[HOST_SWAPS] = "Filename\n/dev/sda1\n";
+	host.texts[HOST_DISKSTATS] = "   8       0 sda 1\n";
 	for (int i = 0; i < HOST_FILES; i++) {
 		if (!host.texts[i])
 			host.texts[i] = "1\n";

@@ -236,6 +236,10 @@ static void visit(uint64_t container, unsigned dir, struct seen *seen)
 		}
 		seen->files++;
 		ck_assert_int_eq(view_find(view, container, e.slot, "x", &found), -ENOTDIR);
+		if (e.writable) {
+			ck_assert_int_eq(view_render(view, container, e.slot, &out), -EOPNOTSUPP);
+			continue;
+		}
 		ck_assert_int_eq(view_render(view, container, e.slot, &out), 0);
 		ck_assert_uint_gt(out.len, 0);
 		ck_assert_int_eq(out.data[out.len - 1], '\n');
@@ -261,14 +265,19 @@ START_TEST(slots)
 	};
 	static const char *const not_there[] = { "cpu3", "cpu", "cpu00", "cpu01", "cpu-1", "cpu 1",
 						 "cpu1x", "cpu99999", "cpu4294967296", "cpu#" };
+	static const char *const pressure[] = { "cpu.pressure", "io.pressure", "irq.pressure",
+						"memory.pressure" };
 	static struct seen seen;
 	uint64_t a = memory_cgroup(TREE_ROOT, "a", "max");
 	struct view_entry e;
 
 	fake_set(&tree, a, "cpu.max", "300000 100000\n");
+	fake_set(&tree, a, "io.stat", "8:0 rios=1\n");
+	for (size_t i = 0; i < ARRAY_SIZE(pressure); i++)
+		fake_set(&tree, TREE_ROOT, pressure[i], "some\n");
 	visit(a, VIEW_TOP, &seen);
-	ck_assert_uint_eq(seen.files, 6 + 5 + 3 * 13);
-	ck_assert_uint_eq(seen.dirs, 5 + 3 * 2);
+	ck_assert_uint_eq(seen.files, 15 + 4 + 5 + 2 + 2 + 19 + 11 + 3 * (13 + 4 * 10));
+	ck_assert_uint_eq(seen.dirs, 10 + 3 * (2 + 1 + 4));
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		ck_assert_uint_eq(slot_at(a, fixed[i].path), fixed[i].slot);
 	for (unsigned slot = 1; slot < VIEW_SLOTS; slot++) {
