@@ -23,7 +23,8 @@
 	{ .slot = VIEW_CPU_SLOT + 20 + 10 * (n) + (nr), .render = (fn), \
 	  .path = CPU_DIR "/cpu#/cache/index" #n "/" name, .needs = NEED_CPUS | NEED_TEXT, \
 	  .host = HOST_CACHE + (n) * HOST_CACHE_FILES_COUNT + (file) }
-#define CACHE_TEXT(n, name) CACHE_ROW(n, HOST_CACHE_##name, #name, render_host_text, HOST_CACHE_##name)
+#define CACHE_TEXT(n, name) \
+	CACHE_ROW(n, HOST_CACHE_##name, #name, render_host_text, HOST_CACHE_##name)
 #define CACHE(n) \
 	{ .slot = VIEW_CPU_SLOT + 16 + (n), .path = CPU_DIR "/cpu#/cache/index" #n, \
 	  .host = HOST_CACHE + (n) * HOST_CACHE_FILES_COUNT }, \

@@ -122,7 +122,8 @@ class Cycle(AttachCase):
                          run_ctlfs("attach", *args).out)
         self.assertEqual(f"was there already: {len(VIEWS)} views and the tree of {name}\n",
                          run_ctlfs("attach", *args).out)
-        self.assertEqual(f"detached {len(VIEWS)} views and the tree\n", run_ctlfs("detach", container.pid).out)
+        self.assertEqual(f"detached {len(VIEWS)} views and the tree\n",
+                         run_ctlfs("detach", container.pid).out)
         self.assertEqual("nothing to detach\n", run_ctlfs("detach", container.pid).out)
 
     def test_missing(self):

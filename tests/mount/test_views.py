@@ -8,8 +8,8 @@ import threading
 
 import agents
 from agents import Agent
-from harness import (DEADLINE, Case, MountCase, keyed, opened, outcome, read, root_only, run_in, tool,
-                     write)
+from harness import (DEADLINE, Case, MountCase, keyed, opened, outcome, read, root_only, run_in,
+                     tool, write)
 from test_events import poll
 
 MIB = 1 << 20

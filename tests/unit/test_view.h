@@ -287,7 +287,8 @@ static void fake_destroy(struct host *h)
 }
 
 static const struct host_ops fake_host_ops = {
-	.text = fake_text, .has = fake_has, .now = fake_now, .task = fake_task, .pidns_id = fake_pidns_id,
+	.text = fake_text, .has = fake_has, .now = fake_now, .task = fake_task,
+	.pidns_id = fake_pidns_id,
 	.pidns_init = fake_pidns_init, .pidns_show = fake_pidns_show, .destroy = fake_destroy,
 };
 

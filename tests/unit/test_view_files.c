@@ -32,12 +32,13 @@ static void setup(void)
 START_TEST(disks)
 {
 	setup();
-	host.texts[HOST_DISKSTATS] = DISK(   8, 0, "sda") DISK(   8, 1, "sda1") DISK(   8, 16, "sdb")
-		DISK( 253, 0, "dm-0") DISK( 259, 2, "nvme0n1");
+	host.texts[HOST_DISKSTATS] = DISK(8, 0, "sda") DISK(8, 1, "sda1")
+		DISK(8, 16, "sdb") DISK(253, 0, "dm-0") DISK(259, 2, "nvme0n1");
 	ck_assert_str_eq(text_at(a, "proc/diskstats"),
 			 "   8      16 sdb 3 0 2 0 4 0 4 0 0 0 0 1 0 1 0 0 0\n"
 			 " 253       0 dm-0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
-			 " 259       2 nvme0n1 0 0 36028797018963967 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+			 " 259       2 nvme0n1 0 0 36028797018963967 0 0 0 0 0 0 0 0 0 0 0 0 "
+			 "0 0\n");
 	host.texts[HOST_PARTITIONS] = "major minor  #blocks  name\n\n   8        0       9 sda\n"
 				      "   8       16      99 sdb\n   8       17      98 sdb1\n";
 	ck_assert_str_eq(text_at(a, "proc/partitions"), "major minor  #blocks  name\n\n"
