@@ -207,18 +207,21 @@ lint: ## compilers, static analysis and the rules of the house
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-error
 TSAN = -fsanitize=thread -Wno-error
 
-asan: ## unit and mount tests under AddressSanitizer and UBSan
-	.ci/install-packages build test lint
+# Of a run under sanitizers; with vm, on a real kernel, which takes an hour.
+TIERS = unit mount
+
+asan: ## tests under AddressSanitizer and UBSan: TIERS="unit mount vm"
+	.ci/install-packages build test lint $(if $(filter vm,$(TIERS)),vm runtimes)
 	$(MAKE) BUILD=build/asan SANITIZE="$(ASAN)" OPT=-O1 HARDENING=-fPIE all tests
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp CTLFS_BUILD=build/asan \
-		tests/run unit mount
+		tests/run $(TIERS)
 
-tsan: ## unit and mount tests under ThreadSanitizer
-	.ci/install-packages build test lint
+tsan: ## tests under ThreadSanitizer: TIERS="unit mount vm"
+	.ci/install-packages build test lint $(if $(filter vm,$(TIERS)),vm runtimes)
 	$(MAKE) BUILD=build/tsan SANITIZE="$(TSAN)" OPT=-O1 HARDENING=-fPIE all tests
 	TSAN_OPTIONS=die_after_fork=0 CTLFS_BUILD=build/tsan CTLFS_STRESS_SECONDS=60 \
 		CTLFS_TEST_SLOW=4 \
-		tests/run unit mount
+		tests/run $(TIERS)
 
 # A file with the variables of this makefile in the place of their @NAMES@.
 fill = sed $(foreach name,BINDIR LXCDIR PREFIX LIBDIR INCLUDEDIR VERSION,\
