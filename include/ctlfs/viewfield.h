@@ -22,10 +22,10 @@ enum view_input {
 };
 
 struct view_field {
-	const char *file; /* "proc/meminfo"; "#" stands for any number */
+	const char *file; /* "proc/meminfo" */
 	const char *name;
-	enum view_place place;
 	const char *key;
+	enum view_place place;
 	unsigned column; /* from 0 */
 	const char *rule; /* in words */
 	/* "nearest memory.stat anon; smallest memory.max; host /proc/meminfo MemTotal": how, the

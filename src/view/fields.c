@@ -7,15 +7,15 @@
 #define KERNEL "the kernel's, the same for everybody"
 
 #define MEM(name, rule, inputs) \
-	{ "proc/meminfo", name, FIELD_KEY, NULL, 0, rule, inputs }
+	{ "proc/meminfo", name, NULL, FIELD_KEY, 0, rule, inputs }
 #define MEM_STAT(name, key) \
 	MEM(name, "bounded by what is used", "nearest memory.stat " key)
 #define CPU_TIME(name, column, rule, inputs) \
-	{ "proc/stat", name, FIELD_COLUMN, "cpu", column, rule, inputs }
+	{ "proc/stat", name, "cpu", FIELD_COLUMN, column, rule, inputs }
 #define STAT(name, rule, inputs) \
-	{ "proc/stat", name, FIELD_KEY, NULL, 0, rule, inputs }
+	{ "proc/stat", name, NULL, FIELD_KEY, 0, rule, inputs }
 #define WHOLE(file, rule, inputs) \
-	{ file, "*", FIELD_WHOLE, NULL, 0, rule, inputs }
+	{ file, "*", NULL, FIELD_WHOLE, 0, rule, inputs }
 #define CPUS "smallest cpu.max; nearest cpuset.cpus.effective; host /sys/devices/system/cpu/online"
 #define SPREAD "spread over the container's CPUs; what is used between two readings fills the " \
 	       "first one up to the time that passed"
@@ -109,19 +109,19 @@ const struct view_field view_fields[] = {
 	STAT("procs_running", "threads of the container in state R", "nearest cgroup.procs"),
 	STAT("procs_blocked", "threads of the container in state D", "nearest cgroup.procs"),
 
-	{ "proc/uptime", "uptime", FIELD_COLUMN, NULL, 0,
+	{ "proc/uptime", "uptime", NULL, FIELD_COLUMN, 0,
 	  "since the oldest process in the container was started; never falls",
 	  "nearest cgroup.procs" },
-	{ "proc/uptime", "idle", FIELD_COLUMN, NULL, 1, "idle of all CPUs, as in proc/stat",
+	{ "proc/uptime", "idle", NULL, FIELD_COLUMN, 1, "idle of all CPUs, as in proc/stat",
 	  "nearest cpu.stat usage_usec; " CPUS },
-	{ "proc/loadavg", "load1", FIELD_COLUMN, NULL, 0,
+	{ "proc/loadavg", "load1", NULL, FIELD_COLUMN, 0,
 	  "the kernel's formula over threads in state R or D, sampled while somebody reads",
 	  "nearest cgroup.procs" },
-	{ "proc/loadavg", "load5", FIELD_COLUMN, NULL, 1, "likewise", "nearest cgroup.procs" },
-	{ "proc/loadavg", "load15", FIELD_COLUMN, NULL, 2, "likewise", "nearest cgroup.procs" },
-	{ "proc/loadavg", "threads", FIELD_COLUMN, NULL, 3, "in state R, and all",
+	{ "proc/loadavg", "load5", NULL, FIELD_COLUMN, 1, "likewise", "nearest cgroup.procs" },
+	{ "proc/loadavg", "load15", NULL, FIELD_COLUMN, 2, "likewise", "nearest cgroup.procs" },
+	{ "proc/loadavg", "threads", NULL, FIELD_COLUMN, 3, "in state R, and all",
 	  "nearest cgroup.procs" },
-	{ "proc/loadavg", "last_pid", FIELD_COLUMN, NULL, 4,
+	{ "proc/loadavg", "last_pid", NULL, FIELD_COLUMN, 4,
 	  "the newest process, in the pid namespace of the oldest", "nearest cgroup.procs" },
 
 	WHOLE("proc/buddyinfo", "the pages of MemFree in the largest blocks they make",
