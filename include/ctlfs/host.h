@@ -20,6 +20,44 @@
 
 struct host;
 
+/* What the kernel tells of the CPUs' flaws: /sys/devices/system/cpu/vulnerabilities/NAME. */
+#define HOST_VULNERABILITIES(X) \
+	X(gather_data_sampling) \
+	X(ghostwrite) \
+	X(indirect_target_selection) \
+	X(itlb_multihit) \
+	X(l1tf) \
+	X(mds) \
+	X(meltdown) \
+	X(mmio_stale_data) \
+	X(old_microcode) \
+	X(reg_file_data_sampling) \
+	X(retbleed) \
+	X(spec_rstack_overflow) \
+	X(spec_store_bypass) \
+	X(spectre_v1) \
+	X(spectre_v2) \
+	X(srbds) \
+	X(tsa) \
+	X(tsx_async_abort) \
+	X(vmscape)
+
+/* Of each cache of a CPU, /sys/devices/system/cpu/cpu0/cache/indexN/NAME: all CPUs are taken to
+ * have the same. */
+#define HOST_CACHES 4
+#define HOST_CACHE_FILES(X) \
+	X(level) \
+	X(type) \
+	X(size) \
+	X(coherency_line_size) \
+	X(number_of_sets) \
+	X(physical_line_partition) \
+	X(ways_of_associativity)
+
+#define HOST_ENUM_CACHE(name) HOST_CACHE_##name,
+enum host_cache_file { HOST_CACHE_FILES(HOST_ENUM_CACHE) HOST_CACHE_FILES_COUNT };
+
+#define HOST_ENUM_VULNERABILITY(name) HOST_VULNERABILITY_##name,
 enum host_file {
 	HOST_NONE,
 	HOST_MEMINFO, /* /proc/meminfo */
@@ -28,11 +66,24 @@ enum host_file {
 	HOST_UPTIME, /* /proc/uptime */
 	HOST_LOADAVG, /* /proc/loadavg */
 	HOST_SWAPS, /* /proc/swaps */
+	HOST_DISKSTATS, /* /proc/diskstats */
+	HOST_PARTITIONS, /* /proc/partitions */
+	HOST_VMSTAT, /* /proc/vmstat */
+	HOST_ZONEINFO, /* /proc/zoneinfo */
+	HOST_BUDDYINFO, /* /proc/buddyinfo */
+	HOST_SLABINFO, /* /proc/slabinfo */
+	HOST_SCHEDSTAT, /* /proc/schedstat */
+	HOST_INTERRUPTS, /* /proc/interrupts */
+	HOST_SOFTIRQS, /* /proc/softirqs */
 	HOST_CPU_ONLINE, /* /sys/devices/system/cpu/online */
 	HOST_CPU_POSSIBLE, /* .../possible */
 	HOST_CPU_PRESENT, /* .../present */
 	HOST_CPU_KERNEL_MAX, /* .../kernel_max */
-	HOST_FILES
+	HOST_CPU_MODALIAS, /* .../modalias */
+	HOST_NODE_ONLINE, /* /sys/devices/system/node/online */
+	HOST_VULNERABILITIES(HOST_ENUM_VULNERABILITY)
+	HOST_CACHE, /* + number of the cache * HOST_CACHE_FILES_COUNT + enum host_cache_file */
+	HOST_FILES = HOST_CACHE + HOST_CACHES * HOST_CACHE_FILES_COUNT
 };
 
 /* Nanoseconds since boot, with time suspended, and since 1970. */
@@ -52,6 +103,8 @@ struct host_task {
 struct host_ops {
 	/* Appends the text of one moment. -ENOENT if this kernel or sandbox has no such file. */
 	int (*text)(struct host *h, enum host_file file, struct buf *out);
+	/* Whether there is such a file. */
+	bool (*has)(struct host *h, enum host_file file);
 	void (*now)(struct host *h, struct host_clock *ret_clock);
 	/* -ESRCH. Threads are counted only if asked for; with many, the first few thousand. */
 	int (*task)(struct host *h, pid_t pid, bool threads, struct host_task *ret_task);

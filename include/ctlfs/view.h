@@ -40,6 +40,7 @@ struct view_entry {
 	char name[32];
 	unsigned slot;
 	bool dir;
+	bool writable; /* takes commands, as /proc/pressure/cpu does */
 	bool varies; /* exists for some containers only (cpuN): may not be cached for callers */
 };
 
@@ -50,8 +51,12 @@ int view_find(struct view *v, uint64_t container, unsigned dir, const char *name
 int view_list(struct view *v, uint64_t container, unsigned dir, size_t n,
 	      struct view_entry *ret_entry);
 /* What slot is: -ENOENT if it is no slot, or not one of this container. The parent of a slot. */
-int view_stat(struct view *v, uint64_t container, unsigned slot, bool *ret_dir);
+int view_stat(struct view *v, uint64_t container, unsigned slot, struct view_entry *ret_entry);
 unsigned view_parent(unsigned slot);
+
+/* The file of the tree that the file at slot stands for (pressure): whoever opens the one opens the
+ * other. -ENOENT if it is rendered, -EOPNOTSUPP if the container has no such file, -ENODEV. */
+int view_relay(struct view *v, uint64_t container, unsigned slot, uint64_t *ret_node);
 
 /* Appends the text of the file at slot, of one moment. -ENODEV if the container is gone; a failed
  * read is an error, never an empty file or a host value. */

@@ -18,6 +18,7 @@ bool binds_get(uint64_t id, unsigned n, struct bind *ret_bind)
 	if (!target)
 		return false;
 	ret_bind->target = target;
+	ret_bind->writable = binds_is_tree(target) || strcmp(target, "proc/pressure") == 0;
 	if (!id)
 		snprintf(ret_bind->source, sizeof ret_bind->source, "%s", n ? target : "cgroup");
 	else if (n)

@@ -10,6 +10,7 @@
 
 struct bind {
 	const char *target; /* "proc/meminfo", below the container's root directory; static */
+	bool writable; /* takes commands: the tree, triggers of pressure */
 	char source[128]; /* "view/7/proc/meminfo", below the mount of ctlfs */
 };
 

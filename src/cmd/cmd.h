@@ -20,6 +20,7 @@ int command_end(int status);
 int cmd_mount(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_errors(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_inject(int argc, char **argv);

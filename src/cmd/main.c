@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{ "detach", "take them out again", cmd_detach },
 	{ "status", "show the ctlfs mounts and what their daemons have done", cmd_status },
 	{ "errors", "show the latest refused operations and why they were refused", cmd_errors },
+	{ "explain", "say where the numbers come from that a process sees", cmd_explain },
 	{ "export", "write a snapshot of a cgroup tree as plain files", cmd_export },
 	{ "inject", "have an emulator do what a test wants: usage, events, faults", cmd_inject },
 	{ "check-config", "check the policy for containers: /etc/ctlfs/ctlfs.conf and others",

@@ -41,7 +41,7 @@ bool recipe_runc_allows(const char *target)
 
 static const char *mode_of(const struct bind *b)
 {
-	return binds_is_tree(b->target) ? "rw" : "ro";
+	return b->writable ? "rw" : "ro";
 }
 
 /* An argument of docker run and podman run, whatever splits the words. */
@@ -52,7 +52,7 @@ static void show_volume(struct buf *out, const char *source, const struct bind *
 
 static void show_bwrap(struct buf *out, const char *source, const struct bind *b)
 {
-	const char *way = binds_is_tree(b->target) ? "" : "ro-";
+	const char *way = b->writable ? "" : "ro-";
 
 	buf_addf(out, "--%sbind %s /%s\n", way, source, b->target);
 }
@@ -68,13 +68,13 @@ static const char *nspawn_way(const struct bind *b)
 
 static void show_nspawn(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "--bind%s=%s:/%s%s\n", binds_is_tree(b->target) ? "" : "-ro", source,
+	buf_addf(out, "--bind%s=%s:/%s%s\n", b->writable ? "" : "-ro", source,
 		 nspawn_way(b), b->target);
 }
 
 static void show_nspawn_file(struct buf *out, const char *source, const struct bind *b)
 {
-	buf_addf(out, "Bind%s=%s:/%s%s\n", binds_is_tree(b->target) ? "" : "ReadOnly", source,
+	buf_addf(out, "Bind%s=%s:/%s%s\n", b->writable ? "" : "ReadOnly", source,
 		 nspawn_way(b), b->target);
 }
 

@@ -67,16 +67,6 @@ static struct handle *handle_new(struct server *s, uint64_t node)
 	return h;
 }
 
-static int open_view(fuse_req_t req, struct handle *h, int flags)
-{
-	if ((flags & O_ACCMODE) != O_RDONLY)
-		return refuse(EACCES, "a view is only read");
-	h->container = node_container(h->node);
-	if (h->container != NODE_CALLER)
-		return 0;
-	return view_container(h->server->config.view, caller_of(req).pid, &h->container);
-}
-
 static int open_tree(fuse_req_t req, struct handle *h, int flags)
 {
 	struct tree *t = h->server->config.tree;
@@ -88,6 +78,30 @@ static int open_tree(fuse_req_t req, struct handle *h, int flags)
 		return 0;
 	}
 	return t->ops->open(t, &who, node_rest(h->node), flags & O_ACCMODE, &h->file);
+}
+
+/* Of one that stands for a file of the tree that file is opened: from then on it is that one. */
+static int open_view(fuse_req_t req, struct handle *h, int flags)
+{
+	struct view *v = h->server->config.view;
+	uint64_t node;
+	int r = 0;
+
+	h->container = node_container(h->node);
+	if (h->container == NODE_CALLER)
+		r = view_container(v, caller_of(req).pid, &h->container);
+	if (r < 0)
+		return r;
+	r = view_relay(v, h->container, node_slot(h->node), &node);
+	if (r == -ENOENT)
+		return (flags & O_ACCMODE) == O_RDONLY ? 0 :
+							 refuse(EACCES, "a view is only read");
+	if (r < 0)
+		return r;
+	events_remove(h);
+	h->node = node_make(NODE_TREE, node);
+	events_add(h);
+	return open_tree(req, h, flags);
 }
 
 static void wake(void *data)

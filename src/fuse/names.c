@@ -60,13 +60,16 @@ static int top_attr(const struct server *s, uint64_t node, struct stat *ret_attr
 static int view_attr(struct server *s, uint64_t node, struct stat *ret_attr)
 {
 	uint64_t container = node_container(node);
-	bool dir;
+	struct view_entry entry;
 	int r = view_stat(s->config.view, container == NODE_CALLER ? TREE_ROOT : container,
-			  node_slot(node), &dir);
+			  node_slot(node), &entry);
 
 	if (r < 0)
 		return r;
-	own_attr(node, dir ? S_IFDIR | 0555 : S_IFREG | 0444, ret_attr);
+	if (entry.dir)
+		own_attr(node, S_IFDIR | 0555, ret_attr);
+	else
+		own_attr(node, S_IFREG | (entry.writable ? 0666 : 0444), ret_attr);
 	return 0;
 }
 

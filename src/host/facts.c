@@ -19,6 +19,13 @@
 #define THREADS_MAX 4096
 #define NSEC 1000000000ULL
 
+#define VULNERABILITY(name) \
+	[HOST_VULNERABILITY_##name] = { "/sys/devices/system/cpu/vulnerabilities/" #name },
+#define CACHE_OF(n, name) \
+	[HOST_CACHE + (n) * HOST_CACHE_FILES_COUNT + HOST_CACHE_##name] = { \
+		"/sys/devices/system/cpu/cpu0/cache/index" #n "/" #name },
+#define CACHE_FILE(name) CACHE_OF(0, name) CACHE_OF(1, name) CACHE_OF(2, name) CACHE_OF(3, name)
+
 static const struct {
 	const char *path;
 	bool records; /* comes in several pieces, whatever the size of the read */
@@ -29,10 +36,23 @@ static const struct {
 	[HOST_UPTIME] = { "/proc/uptime" },
 	[HOST_LOADAVG] = { "/proc/loadavg" },
 	[HOST_SWAPS] = { "/proc/swaps", .records = true },
+	[HOST_DISKSTATS] = { "/proc/diskstats", .records = true },
+	[HOST_PARTITIONS] = { "/proc/partitions", .records = true },
+	[HOST_VMSTAT] = { "/proc/vmstat", .records = true },
+	[HOST_ZONEINFO] = { "/proc/zoneinfo", .records = true },
+	[HOST_BUDDYINFO] = { "/proc/buddyinfo", .records = true },
+	[HOST_SLABINFO] = { "/proc/slabinfo", .records = true },
+	[HOST_SCHEDSTAT] = { "/proc/schedstat", .records = true },
+	[HOST_INTERRUPTS] = { "/proc/interrupts", .records = true },
+	[HOST_SOFTIRQS] = { "/proc/softirqs" },
 	[HOST_CPU_ONLINE] = { "/sys/devices/system/cpu/online" },
 	[HOST_CPU_POSSIBLE] = { "/sys/devices/system/cpu/possible" },
 	[HOST_CPU_PRESENT] = { "/sys/devices/system/cpu/present" },
 	[HOST_CPU_KERNEL_MAX] = { "/sys/devices/system/cpu/kernel_max" },
+	[HOST_CPU_MODALIAS] = { "/sys/devices/system/cpu/modalias" },
+	[HOST_NODE_ONLINE] = { "/sys/devices/system/node/online" },
+	HOST_VULNERABILITIES(VULNERABILITY)
+	HOST_CACHE_FILES(CACHE_FILE)
 };
 
 struct facts {
@@ -76,6 +96,11 @@ static int facts_text(struct host *h, enum host_file file, struct buf *out)
 		return read_apart(fd, out);
 	buf_add(out, text, (size_t)n);
 	return buf_error(out);
+}
+
+static bool facts_has(struct host *h, enum host_file file)
+{
+	return facts_of(h)->fds[file] >= 0;
 }
 
 static uint64_t clock_ns(clockid_t id)
@@ -187,6 +212,7 @@ static void facts_destroy(struct host *h)
 
 static const struct host_ops facts_ops = {
 	.text = facts_text,
+	.has = facts_has,
 	.now = facts_now,
 	.task = facts_task,
 	.pidns_id = facts_pidns_id,

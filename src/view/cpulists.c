@@ -91,3 +91,33 @@ void render_all_mask(const struct snapshot *s, unsigned cpu, struct buf *out)
 	cpulist_first(&list, s->cpus);
 	add_mask(&list, s->cpus, out);
 }
+
+/* smt/control: CPUs of a container cannot be switched. */
+void render_not_supported(const struct snapshot *s, unsigned cpu, struct buf *out)
+{
+	(void)s;
+	(void)cpu;
+	buf_adds(out, "notsupported\n");
+}
+
+/* Caches from the third level on are taken to be the package's, those before the core's. The text
+ * is that of the level. */
+static bool is_shared(const struct snapshot *s)
+{
+	return buf_text(&s->text)[0] >= '3';
+}
+
+void render_cache_id(const struct snapshot *s, unsigned cpu, struct buf *out)
+{
+	render_number(s, is_shared(s) ? 0 : cpu, out);
+}
+
+void render_cache_list(const struct snapshot *s, unsigned cpu, struct buf *out)
+{
+	(is_shared(s) ? render_cpu_all : render_own_list)(s, cpu, out);
+}
+
+void render_cache_mask(const struct snapshot *s, unsigned cpu, struct buf *out)
+{
+	(is_shared(s) ? render_all_mask : render_own_mask)(s, cpu, out);
+}

@@ -11,6 +11,7 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/cpulist.h"
 #include "ctlfs/keyed.h"
+#include "disks.h"
 
 #define UNLIMITED UINT64_MAX
 #define DEPTH_MAX 4096 /* no hierarchy is deeper */
@@ -145,17 +146,16 @@ static int smallest(struct lineage *l, const char *name, uint64_t *limit)
 	return 0;
 }
 
-static int read_stat(struct lineage *l, size_t level, uint64_t stat[STAT_COUNT])
+static int read_stat(struct lineage *l, size_t level, struct memory *memory)
 {
-	cleanup_buf struct buf text = { 0 };
 	struct keyed keys[STAT_COUNT];
-	int r = read_at(l, level, "memory.stat", &text);
+	int r = read_at(l, level, "memory.stat", &memory->text);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < STAT_COUNT; i++)
-		keys[i] = (struct keyed){ memory_keys[i], &stat[i] };
-	keyed_read(buf_text(&text), keys, STAT_COUNT);
+		keys[i] = (struct keyed){ memory_keys[i], &memory->stat[i] };
+	keyed_read(buf_text(&memory->text), keys, STAT_COUNT);
 	return 0;
 }
 
@@ -170,12 +170,24 @@ int limits_memory(struct lineage *l, struct memory *memory)
 	if (r == 0)
 		r = parse_limit(buf_text(&text), &memory->usage);
 	if (r == 0)
-		r = read_stat(l, level, memory->stat);
+		r = read_stat(l, level, memory);
 	if (r == 0)
 		r = smallest(l, "memory.max", &memory->total);
 	if (r == 0)
 		memory->accounted = true;
 	return r;
+}
+
+int limits_oom_kills(struct lineage *l, uint64_t *kills)
+{
+	const struct keyed key = { "oom_kill", kills };
+	cleanup_buf struct buf text = { 0 };
+	size_t level;
+	int r = read_nearest(l, "memory.events", &text, &level);
+
+	if (r == 0)
+		keyed_read(buf_text(&text), &key, 1);
+	return r == -ENOENT ? 0 : r;
 }
 
 int limits_swap(struct lineage *l, struct swap *swap)
@@ -192,6 +204,17 @@ int limits_swap(struct lineage *l, struct swap *swap)
 	if (r == 0)
 		r = parse_limit(buf_text(&text), &swap->used);
 	return r < 0 ? r : smallest(l, "memory.swap.max", &swap->total);
+}
+
+int limits_disks(struct lineage *l, struct disks *ret_disks)
+{
+	cleanup_buf struct buf text = { 0 };
+	size_t level;
+	int r = read_nearest(l, "io.stat", &text, &level);
+
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : disks_parse(buf_text(&text), ret_disks);
 }
 
 /* "QUOTA PERIOD" or "max PERIOD": how many CPUs it pays for, rounded up. */

@@ -21,10 +21,14 @@ void lineage_free(struct lineage *l);
 
 /* memory from the innermost cgroup that accounts memory; *memory as it is for the machine. */
 int limits_memory(struct lineage *l, struct memory *memory);
+/* Of the innermost cgroup that accounts memory; as it is where none does. */
+int limits_oom_kills(struct lineage *l, uint64_t *kills);
 /* *swap as the machine has it, made smaller. Without swap accounting it stays as it is. */
 int limits_swap(struct lineage *l, struct swap *swap);
 /* *cpus as many as are online, made smaller by cpusets and quotas; at least 1. */
 int limits_cpus(struct lineage *l, unsigned *cpus);
+/* What the innermost cgroup that has an io.stat says there: nothing if none has. */
+int limits_disks(struct lineage *l, struct disks *ret_disks);
 /* What the innermost cgroup that has a cpu.stat says there, in microseconds; 0 if none has. */
 int limits_usage(struct lineage *l, struct cputime *ret_used);
 

@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * proc/meminfo: the fields of 6.12 in its order. What the container uses is never more than its
- * total, and no part of it more than what it uses, even where limit, usage and statistics were
- * read while they changed.
+ * proc/meminfo: the fields of 6.12 in its order; and nodeN/meminfo, which has some of them.
  */
 #include <string.h>
 
 #include "rows.h"
+#include "shown.h"
 
-#define KIB 1024
 #define NAME_WIDTH 16
 #define VALUE_WIDTH 8
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t minus(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
 
 /* "Name:      NUMBER": much of what is rendered, so without printf. */
 static void field(struct buf *out, const char *name, uint64_t value, const char *unit)
@@ -49,34 +37,6 @@ static void kib(struct buf *out, const char *name, uint64_t kb)
 	field(out, name, kb, " kB\n");
 }
 
-/* Numbers in kB, each bounded. */
-struct shown {
-	uint64_t total, free, available, used;
-	uint64_t stat[STAT_COUNT];
-	uint64_t swap_total, swap_used;
-};
-
-/* si_mem_available() without watermarks, which a cgroup has not: all of the page cache and of the
- * reclaimable slab can be had. */
-static void bound(const struct snapshot *s, struct shown *m)
-{
-	const struct memory *memory = &s->memory;
-	uint64_t cache;
-
-	m->total = memory->total / KIB;
-	m->used = min_u64((memory->usage + KIB - 1) / KIB, m->total);
-	m->free = m->total - m->used;
-	for (int i = 0; i < STAT_COUNT; i++)
-		m->stat[i] = min_u64(memory->stat[i] / KIB, m->used);
-	/* Of what is in swap, not in memory. */
-	m->stat[STAT_ZSWAPPED] = memory->stat[STAT_ZSWAPPED] / KIB;
-	cache = m->stat[STAT_ACTIVE_FILE] + m->stat[STAT_INACTIVE_FILE] +
-		m->stat[STAT_SLAB_RECLAIMABLE];
-	m->available = m->free + min_u64(cache, m->used);
-	m->swap_total = s->swap.total / KIB;
-	m->swap_used = min_u64((s->swap.used + KIB - 1) / KIB, m->swap_total);
-}
-
 static void show_lists(const struct shown *m, struct buf *out)
 {
 	const uint64_t *st = m->stat;
@@ -85,10 +45,10 @@ static void show_lists(const struct shown *m, struct buf *out)
 	kib(out, "MemFree:", m->free);
 	kib(out, "MemAvailable:", m->available);
 	kib(out, "Buffers:", 0);
-	kib(out, "Cached:", minus(st[STAT_FILE], st[STAT_SWAPCACHED]));
+	kib(out, "Cached:", m->cached);
 	kib(out, "SwapCached:", st[STAT_SWAPCACHED]);
-	kib(out, "Active:", min_u64(st[STAT_ACTIVE_ANON] + st[STAT_ACTIVE_FILE], m->used));
-	kib(out, "Inactive:", min_u64(st[STAT_INACTIVE_ANON] + st[STAT_INACTIVE_FILE], m->used));
+	kib(out, "Active:", shown_min(st[STAT_ACTIVE_ANON] + st[STAT_ACTIVE_FILE], m->used));
+	kib(out, "Inactive:", shown_min(st[STAT_INACTIVE_ANON] + st[STAT_INACTIVE_FILE], m->used));
 	kib(out, "Active(anon):", st[STAT_ACTIVE_ANON]);
 	kib(out, "Inactive(anon):", st[STAT_INACTIVE_ANON]);
 	kib(out, "Active(file):", st[STAT_ACTIVE_FILE]);
@@ -98,7 +58,7 @@ static void show_lists(const struct shown *m, struct buf *out)
 	kib(out, "SwapTotal:", m->swap_total);
 	kib(out, "SwapFree:", m->swap_total - m->swap_used);
 	kib(out, "Zswap:", st[STAT_ZSWAP]);
-	kib(out, "Zswapped:", min_u64(st[STAT_ZSWAPPED], m->swap_used));
+	kib(out, "Zswapped:", shown_min(st[STAT_ZSWAPPED], m->swap_used));
 }
 
 static void show_kinds(const struct shown *m, struct buf *out)
@@ -112,7 +72,7 @@ static void show_kinds(const struct shown *m, struct buf *out)
 	kib(out, "Mapped:", st[STAT_FILE_MAPPED]);
 	kib(out, "Shmem:", st[STAT_SHMEM]);
 	kib(out, "KReclaimable:", st[STAT_SLAB_RECLAIMABLE]);
-	kib(out, "Slab:", min_u64(slab, m->used));
+	kib(out, "Slab:", shown_min(slab, m->used));
 	kib(out, "SReclaimable:", st[STAT_SLAB_RECLAIMABLE]);
 	kib(out, "SUnreclaim:", st[STAT_SLAB_UNRECLAIMABLE]);
 	kib(out, "KernelStack:", st[STAT_KERNEL_STACK]);
@@ -126,7 +86,7 @@ static void show_kinds(const struct shown *m, struct buf *out)
 /* The host's overcommit ratio, applied to the container's memory. */
 static uint64_t commit_limit(const struct host_memory *host, const struct shown *m)
 {
-	uint64_t of_memory = minus(host->commit_limit, host->swap_total);
+	uint64_t of_memory = shown_minus(host->commit_limit, host->swap_total);
 
 	if (!host->total)
 		return m->swap_total;
@@ -139,7 +99,7 @@ static void show_rest(const struct snapshot *s, const struct shown *m, struct bu
 
 	kib(out, "CommitLimit:", commit_limit(&s->host, m));
 	kib(out, "Committed_AS:",
-	    min_u64(st[STAT_ANON] + st[STAT_SHMEM], m->used) + m->swap_used);
+	    shown_min(st[STAT_ANON] + st[STAT_SHMEM], m->used) + m->swap_used);
 	kib(out, "VmallocTotal:", s->host.vmalloc_total);
 	kib(out, "VmallocUsed:", st[STAT_VMALLOC]);
 	kib(out, "VmallocChunk:", 0);
@@ -163,10 +123,10 @@ void render_meminfo(const struct snapshot *s, unsigned cpu, struct buf *out)
 
 	(void)cpu;
 	if (!s->memory.accounted) {
-		buf_add(out, s->text.data, s->text.len);
+		buf_add(out, s->meminfo.data, s->meminfo.len);
 		return;
 	}
-	bound(s, &m);
+	shown_make(s, &m);
 	show_lists(&m, out);
 	show_kinds(&m, out);
 	show_rest(s, &m, out);

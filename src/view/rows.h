@@ -25,7 +25,13 @@ struct view_row {
 	unsigned needs; /* NEED_* */
 	enum host_file host; /* for NEED_TEXT */
 	unsigned flags;
+	const char *relay; /* interface file of the container that it stands for, or NULL */
 };
+
+static inline bool view_row_is_dir(const struct view_row *row)
+{
+	return !row->render && !row->relay;
+}
 
 extern const struct view_row view_rows[];
 extern const size_t view_rows_count;
@@ -35,9 +41,13 @@ static inline bool view_row_per_cpu(const struct view_row *row)
 	return row->slot >= VIEW_CPU_SLOT;
 }
 
+view_render_fn render_diskstats, render_partitions, render_vmstat, render_zoneinfo,
+	render_buddyinfo, render_slabinfo, render_schedstat, render_interrupts, render_softirqs;
 view_render_fn render_cpuinfo, render_loadavg, render_meminfo, render_stat, render_stat_of_machine,
 	render_swaps, render_uptime;
 view_render_fn render_cpu_all, render_cpu_none, render_host_text; /* sys/devices/system/cpu */
+view_render_fn render_not_supported, render_cache_id, render_cache_list, render_cache_mask;
+view_render_fn render_node_distance, render_node_meminfo, render_node_numastat;
 view_render_fn render_zero, render_number, render_own_mask, render_own_list, render_all_mask;
 
 #endif

@@ -32,11 +32,11 @@ static int read_host_memory(struct gather *g)
 		{ "SwapFree:", &m->swap_free },		{ "CommitLimit:", &m->commit_limit },
 		{ "VmallocTotal:", &m->vmalloc_total }, { "Hugepagesize:", &m->huge_page },
 	};
-	int r = g->src->host->ops->text(g->src->host, HOST_MEMINFO, &g->s->text);
+	int r = g->src->host->ops->text(g->src->host, HOST_MEMINFO, &g->s->meminfo);
 
 	if (r < 0)
 		return r;
-	keyed_read(buf_text(&g->s->text), keys, ARRAY_SIZE(keys));
+	keyed_read(buf_text(&g->s->meminfo), keys, ARRAY_SIZE(keys));
 	return m->total ? 0 : -EIO;
 }
 
@@ -158,13 +158,17 @@ static int gather(struct gather *g, enum host_file file)
 		r = g->src->host->ops->text(g->src->host, file, &g->s->text);
 	if (r == 0 && g->needs & (NEED_MEMORY | NEED_SWAP))
 		r = gather_memory(g);
+	if (r == 0 && g->needs & NEED_OOM)
+		r = limits_oom_kills(&g->lineage, &g->s->memory.oom_kills);
+	if (r == 0 && g->needs & NEED_DISKS)
+		r = limits_disks(&g->lineage, &g->s->disks);
 	if (r == 0 && g->needs & (NEED_CPUS | NEED_TIMES))
 		r = gather_cpus(g);
 	if (r == 0 && g->needs & (NEED_TASKS | NEED_LOAD))
 		r = gather_tasks(g);
 	if (r == 0 && g->needs & NEED_LOAD)
 		r = gather_last_pid(g);
-	if (r == 0 && g->needs & ~(NEED_TEXT | NEED_MEMORY | NEED_SWAP | NEED_CPUS))
+	if (r == 0 && g->needs & (NEED_START | NEED_TIMES | NEED_TASKS | NEED_LOAD | NEED_BTIME))
 		r = gather_age(g);
 	if (r == 0 && g->needs & NEED_TIMES)
 		r = gather_times(g);
@@ -209,6 +213,10 @@ int snapshot_take(const struct source *src, uint64_t container, unsigned needs,
 void snapshot_free(struct snapshot *s)
 {
 	buf_free(&s->text);
+	buf_free(&s->meminfo);
+	buf_free(&s->memory.text);
+	free(s->disks.disk);
+	s->disks = (struct disks){ 0 };
 	free(s->times.cpus);
 	s->times = (struct times){ 0 };
 }

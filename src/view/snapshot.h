@@ -15,7 +15,7 @@
 struct states;
 
 enum need {
-	NEED_MEMORY = 1, /* .memory, .swap, .host */
+	NEED_MEMORY = 1, /* .memory, .swap, .host, .meminfo */
 	NEED_SWAP = 2, /* .swap */
 	NEED_CPUS = 4, /* .cpus */
 	NEED_START = 8, /* .age */
@@ -24,6 +24,8 @@ enum need {
 	NEED_LOAD = 64, /* .load, and what NEED_TASKS gives */
 	NEED_BTIME = 128, /* .btime, .age */
 	NEED_TEXT = 256, /* .text: the row's file of the host */
+	NEED_DISKS = 512, /* .disks */
+	NEED_OOM = 1024, /* .memory.oom_kills */
 };
 
 /* What is taken from memory.stat, in its order. */
@@ -61,6 +63,8 @@ struct memory {
 	uint64_t total; /* the smallest memory.max of all ancestors, at most the host's MemTotal */
 	uint64_t usage;
 	uint64_t stat[STAT_COUNT];
+	struct buf text; /* memory.stat */
+	uint64_t oom_kills;
 };
 
 struct swap {
@@ -71,6 +75,18 @@ struct swap {
 /* What of the host's /proc/meminfo is used, in kB. */
 struct host_memory {
 	uint64_t total, swap_total, swap_free, commit_limit, vmalloc_total, huge_page;
+};
+
+/* What io.stat says of a disk. */
+struct disk {
+	unsigned major, minor;
+	uint64_t rbytes, wbytes, dbytes;
+	uint64_t rios, wios, dios;
+};
+
+struct disks {
+	struct disk *disk; /* owned */
+	size_t n;
 };
 
 /* Microseconds. user does not have nice in it. */
@@ -101,6 +117,8 @@ struct snapshot {
 	struct memory memory;
 	struct swap swap;
 	struct host_memory host;
+	struct buf meminfo; /* the host's */
+	struct disks disks;
 	struct buf text; /* of the host's file that belongs to the row */
 	uint64_t age; /* ns since the container's first process was started; 0: unknown */
 	uint64_t btime; /* seconds since 1970 */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctlfs/container.h"
 #include "ctlfs/cpulist.h"
@@ -137,9 +138,22 @@ static bool is_each_cpu(const struct view_row *row)
 	return row->slot == VIEW_CPU_SLOT;
 }
 
+/* A file that this kernel does not have is not there. */
+static bool is_there(const struct view *v, const struct view_row *row)
+{
+	struct tree *t = v->source.tree;
+	struct host *h = v->source.host;
+	struct stat st;
+
+	if (row->relay)
+		return t->ops->stat(t, TREE_ROOT, row->relay, &st) == 0;
+	return row->host == HOST_NONE || h->ops->has(h, row->host);
+}
+
 static void make_entry(const struct view_row *row, unsigned cpu, struct view_entry *ret_entry)
 {
-	*ret_entry = (struct view_entry){ .slot = row->slot, .dir = !row->render,
+	*ret_entry = (struct view_entry){ .slot = row->slot, .dir = view_row_is_dir(row),
+					  .writable = row->relay,
 					  .varies = view_row_per_cpu(row) };
 	if (view_row_per_cpu(row))
 		ret_entry->slot += cpu * VIEW_CPU_STEP;
@@ -187,7 +201,7 @@ static int find_dir(unsigned slot, const struct view_row **ret_dir, unsigned *re
 	if (!row)
 		return -ENOENT;
 	*ret_dir = row;
-	return row->render ? -ENOTDIR : 0;
+	return view_row_is_dir(row) ? 0 : -ENOTDIR;
 }
 
 /* "cpu12", as it would be printed. */
@@ -213,7 +227,7 @@ int view_find(struct view *v, uint64_t container, unsigned dir, const char *name
 	for (size_t i = 0; i < view_rows_count; i++) {
 		const struct view_row *row = &view_rows[i];
 
-		if (!is_child(row, parent))
+		if (!is_child(row, parent) || !is_there(v, row))
 			continue;
 		if (is_each_cpu(row) ? !parse_cpu_name(name, &cpu) : strcmp(name, name_of(row)))
 			continue;
@@ -236,7 +250,7 @@ int view_list(struct view *v, uint64_t container, unsigned dir, size_t n,
 		const struct view_row *row = &view_rows[i];
 		unsigned entries = 1;
 
-		if (!is_child(row, parent))
+		if (!is_child(row, parent) || !is_there(v, row))
 			continue;
 		if (is_each_cpu(row))
 			r = count_cpus(v, container, &entries);
@@ -249,22 +263,22 @@ int view_list(struct view *v, uint64_t container, unsigned dir, size_t n,
 	return r < 0 ? r : -ENOENT;
 }
 
-int view_stat(struct view *v, uint64_t container, unsigned slot, bool *ret_dir)
+int view_stat(struct view *v, uint64_t container, unsigned slot, struct view_entry *ret_entry)
 {
 	const struct view_row *row;
 	unsigned cpu;
 	int r;
 
 	if (slot == VIEW_TOP) {
-		*ret_dir = true;
+		*ret_entry = (struct view_entry){ .slot = VIEW_TOP, .dir = true };
 		return 0;
 	}
 	row = row_of(slot, &cpu);
-	if (!row)
+	if (!row || !is_there(v, row))
 		return -ENOENT;
 	r = check_cpu(v, container, row, cpu);
 	if (r == 0)
-		*ret_dir = !row->render;
+		make_entry(row, cpu, ret_entry);
 	return r;
 }
 
@@ -276,13 +290,31 @@ unsigned view_parent(unsigned slot)
 	for (size_t i = 0; row && i < view_rows_count; i++) {
 		const struct view_row *dir = &view_rows[i];
 
-		if (!dir->render && is_child(row, dir))
+		if (view_row_is_dir(dir) && is_child(row, dir))
 			return dir->slot + (view_row_per_cpu(dir) ? cpu * VIEW_CPU_STEP : 0);
 	}
 	return VIEW_TOP;
 }
 
 /* --- texts --- */
+
+int view_relay(struct view *v, uint64_t container, unsigned slot, uint64_t *ret_node)
+{
+	struct tree *t = v->source.tree;
+	const struct view_row *row;
+	struct stat st;
+	unsigned cpu;
+	int r = find_dir(slot, &row, &cpu);
+
+	if (r != -ENOTDIR || !row->relay)
+		return -ENOENT;
+	r = t->ops->stat(t, container, row->relay, &st);
+	if (r == 0)
+		*ret_node = st.st_ino;
+	if (r == -ENOENT)
+		r = t->ops->stat(t, container, NULL, &st) < 0 ? -ENODEV : -EOPNOTSUPP;
+	return r;
+}
 
 int view_render(struct view *v, uint64_t container, unsigned slot, struct buf *out)
 {
@@ -296,6 +328,8 @@ int view_render(struct view *v, uint64_t container, unsigned slot, struct buf *o
 		return -EISDIR;
 	if (r != -ENOTDIR)
 		return r;
+	if (row->relay)
+		return -EOPNOTSUPP;
 	machine = machine && row->machine;
 	r = snapshot_take(&v->source, container, machine ? NEED_TEXT : row->needs, row->host, &s);
 	if (r < 0)
@@ -310,12 +344,17 @@ int view_render(struct view *v, uint64_t container, unsigned slot, struct buf *o
 
 static const char *binds[BINDS_MAX + 1];
 
+/* What this kernel does not have cannot be mounted over. */
 static void collect_binds(void)
 {
+	char path[64] = "/";
 	size_t n = 0;
 
 	for (size_t i = 0; i < view_rows_count && n < BINDS_MAX; i++) {
-		if (view_rows[i].flags & VIEW_BIND)
+		if (!(view_rows[i].flags & VIEW_BIND))
+			continue;
+		snprintf(path + 1, sizeof path - 1, "%s", view_rows[i].path);
+		if (access(path, F_OK) == 0)
 			binds[n++] = view_rows[i].path;
 	}
 }

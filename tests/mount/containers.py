@@ -13,8 +13,13 @@ from pathlib import Path
 from agents import CLONE_NEWNS, CLONE_NEWUSER, Agent, checked, libc
 from harness import environment, kill_pids, keyed, read, run_ctlfs, tool, wait_for
 
-VIEWS = ("/proc/cpuinfo", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/swaps",
-         "/proc/uptime", "/sys/devices/system/cpu")
+# What this kernel does not have cannot be mounted over.
+VIEWS = tuple(path for path in (
+    "/proc/buddyinfo", "/proc/cpuinfo", "/proc/diskstats", "/proc/interrupts", "/proc/loadavg",
+    "/proc/meminfo", "/proc/partitions", "/proc/pressure", "/proc/schedstat", "/proc/slabinfo",
+    "/proc/softirqs", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/vmstat",
+    "/proc/zoneinfo", "/sys/devices/system/cpu", "/sys/devices/system/node")
+    if os.path.exists(path))
 TREE = "/sys/fs/cgroup"
 
 
@@ -75,13 +80,15 @@ def digest(path, text):
         return len([float(number) for number in text.split()])
     if name == "loadavg":
         return len(text.split())
-    if name == "swaps":
-        return text.split()[0]
+    if path.startswith("/proc/"):
+        return text.split()[:1]
     return text
 
 
 def files_of(paths):
-    return [path + "/online" if path.endswith("/cpu") else path for path in paths]
+    """A file in each that is a directory."""
+    inside = {"cpu": "/online", "node": "/online", "pressure": "/memory"}
+    return [path + inside.get(os.path.basename(path), "") for path in paths]
 
 
 def look(paths):

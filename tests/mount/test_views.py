@@ -3,11 +3,14 @@
 change, and lines that agree with each other whatever happens at the same time."""
 import os
 import re
+import select
 import threading
 
 import agents
 from agents import Agent
-from harness import Case, MountCase, keyed, opened, outcome, read, root_only, run_in, tool
+from harness import (DEADLINE, Case, MountCase, keyed, opened, outcome, read, root_only, run_in,
+                     tool, write)
+from test_events import poll
 
 MIB = 1 << 20
 HOST_CPUS = len(os.sched_getaffinity(0))
@@ -199,6 +202,22 @@ class Named(MountCase):
         self.assertGreater(turn, 1)
 
 
+    def test_pressure(self):
+        """The container's own interface file under another name: also for triggers and poll."""
+        path = self.view("x") + "/proc/pressure/memory"
+        fd = os.open(path, os.O_RDWR)
+        self.addCleanup(os.close, fd)
+        os.write(fd, b"some 150000 2000000")
+        self.check("EINVAL", write, self.view("x") + "/proc/pressure/io", "some 0 1")
+        name = os.path.relpath(self.at("x"), self.mount.cgroup())
+        write(self.mount.path("ctl/inject"), f"pressure /{name} memory some=80% full=1%")
+        self.assertEqual(select.POLLPRI, poll(fd, DEADLINE))
+        write(self.mount.path("ctl/inject"), f"pressure /{name} memory some=0% full=0%")
+        total = re.search(r"total=([1-9]\d*)", read(path))[1]
+        self.assertIn(f"total={total}\n", self.read("x/memory.pressure"))
+        self.check("EACCES", write, self.view("x") + "/proc/meminfo", "1")
+
+
 class Callers(MountCase):
     """MNT/proc shows every caller his own container."""
     granted = "+cpu +memory"
@@ -272,6 +291,22 @@ class Programs(Case):
         follows, = self.script("echo max >/sys/fs/cgroup/cpu.max; nproc; "
                                "grep -c ^processor /proc/cpuinfo")
         self.assertEqual([str(HOST_CPUS)] * 2, follows.split())
+
+    def test_other_files(self):
+        """Files of several sources agree, as their readers see them."""
+        tool("lscpu")
+        free, vmstat, node, cpus, irqs = self.script(
+            "sed -n 's/MemFree: *//p' /proc/meminfo; "
+            "awk '/nr_free_pages / {print $2 * '$(getconf PAGESIZE)' / 1024}' /proc/vmstat",
+            "vmstat 1 2", "grep -h MemTotal /sys/devices/system/node/node0/meminfo /proc/meminfo",
+            "lscpu -p=CPU,NODE", "head -n 1 /proc/softirqs /proc/interrupts")
+        meminfo, pages = (int(line.split()[0]) for line in free.splitlines())
+        self.assertLess(abs(meminfo - pages), 1024)
+        self.assertEqual(4, len(vmstat.splitlines()), vmstat)
+        if node:
+            self.assertEqual({"262144"}, set(re.findall(r"MemTotal: +(\d+)", node)), node)
+        self.assertEqual(["0,0" if node else "0,"], re.findall(r"^\d.*", cpus, re.M))
+        self.assertEqual(["CPU0", "CPU0"], re.findall(r"CPU\d+", irqs))
 
     def test_same_as_named(self):
         """The files bound over /proc are the ones of the mount."""

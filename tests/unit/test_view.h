@@ -211,6 +211,11 @@ static int fake_text(struct host *h, enum host_file file, struct buf *out)
 	return 0;
 }
 
+static bool fake_has(struct host *h, enum host_file file)
+{
+	return fake_host_of(h)->texts[file];
+}
+
 static void fake_now(struct host *h, struct host_clock *ret_clock)
 {
 	uint64_t boot = fake_host_of(h)->boot;
@@ -282,7 +287,8 @@ static void fake_destroy(struct host *h)
 }
 
 static const struct host_ops fake_host_ops = {
-	.text = fake_text, .now = fake_now, .task = fake_task, .pidns_id = fake_pidns_id,
+	.text = fake_text, .has = fake_has, .now = fake_now, .task = fake_task,
+	.pidns_id = fake_pidns_id,
 	.pidns_init = fake_pidns_init, .pidns_show = fake_pidns_show, .destroy = fake_destroy,
 };
 
@@ -317,6 +323,11 @@ static inline void fake_setup(void)
 	host.texts[HOST_UPTIME] = "1000.00 8000.00\n";
 	host.texts[HOST_LOADAVG] = "1.00 2.00 3.00 4/5 6\n";
 	host.texts[HOST_SWAPS] = "Filename\n/dev/sda1\n";
+	host.texts[HOST_DISKSTATS] = "   8       0 sda 1\n";
+	for (int i = 0; i < HOST_FILES; i++) {
+		if (!host.texts[i])
+			host.texts[i] = "1\n";
+	}
 	ck_assert_int_eq(view_new_over(&tree.tree, &host.host, &view), 0);
 }
 

@@ -103,7 +103,7 @@ START_TEST(memory)
 
 	/* What nobody accounts is the machine's. */
 	s.memory.accounted = false;
-	give_text(&s, MEMINFO);
+	buf_adds(&s.meminfo, MEMINFO);
 	ck_assert_str_eq(rendered(render_meminfo, &s, 0), MEMINFO);
 	snapshot_free(&s);
 }

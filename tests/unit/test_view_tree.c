@@ -109,7 +109,7 @@ static void check_cpus(uint64_t container, unsigned cpus)
 	ck_assert_str_eq(text_at(container, "sys/devices/system/cpu/online"), list);
 	ck_assert_str_eq(text_at(container, "sys/devices/system/cpu/present"), list);
 	for (size_t n = 0; view_list(view, container, dir, n, &e) == 0; n++)
-		found += e.dir;
+		found += e.dir && e.varies;
 	ck_assert_uint_eq(found, cpus);
 	snprintf(list, sizeof list, "cpu%u", cpus);
 	ck_assert_int_eq(view_find(view, container, dir, list, &e), -ENOENT);
@@ -153,6 +153,8 @@ START_TEST(errors)
 	uint64_t a = memory_cgroup(TREE_ROOT, "a", "max");
 	uint64_t b = memory_cgroup(a, "b", "1048576");
 	uint64_t file = fake_child(&tree.tree, a, "memory.max");
+	cleanup_buf struct buf out = { 0 };
+	unsigned slot;
 	static const char *const files[] = { "meminfo", "stat", "uptime", "loadavg", "cpuinfo" };
 
 	tree.nodes[file - 1].error = -EACCES;
@@ -164,8 +166,9 @@ START_TEST(errors)
 	fake_set(&tree, a, "cpu.max", "5\n");
 	ck_assert_int_eq(render(b, "proc/stat"), -EIO);
 	fake_set(&tree, a, "cpu.max", "max 100000\n");
+	slot = slot_at(b, "proc/meminfo");
 	host.texts[HOST_MEMINFO] = NULL;
-	ck_assert_int_lt(render(b, "proc/meminfo"), 0);
+	ck_assert_int_lt(view_render(view, b, slot, &out), 0);
 	host.texts[HOST_MEMINFO] = MEMINFO;
 	ck_assert_int_eq(render(b, "proc/meminfo"), 0);
 	ck_assert_int_eq(render(b, "proc"), -EISDIR);
@@ -212,7 +215,6 @@ static void visit(uint64_t container, unsigned dir, struct seen *seen)
 {
 	struct view_entry e, found;
 	size_t n = 0;
-	bool is_dir;
 
 	for (; view_list(view, container, dir, n, &e) == 0; n++) {
 		cleanup_buf struct buf out = { 0 };
@@ -224,8 +226,8 @@ static void visit(uint64_t container, unsigned dir, struct seen *seen)
 		ck_assert_uint_eq(found.slot, e.slot);
 		ck_assert_str_eq(found.name, e.name);
 		ck_assert(found.dir == e.dir && found.varies == e.varies);
-		ck_assert_int_eq(view_stat(view, container, e.slot, &is_dir), 0);
-		ck_assert(is_dir == e.dir);
+		ck_assert_int_eq(view_stat(view, container, e.slot, &found), 0);
+		ck_assert(found.dir == e.dir && found.slot == e.slot);
 		ck_assert_uint_eq(view_parent(e.slot), dir);
 		if (e.dir) {
 			seen->dirs++;
@@ -234,6 +236,10 @@ static void visit(uint64_t container, unsigned dir, struct seen *seen)
 		}
 		seen->files++;
 		ck_assert_int_eq(view_find(view, container, e.slot, "x", &found), -ENOTDIR);
+		if (e.writable) {
+			ck_assert_int_eq(view_render(view, container, e.slot, &out), -EOPNOTSUPP);
+			continue;
+		}
 		ck_assert_int_eq(view_render(view, container, e.slot, &out), 0);
 		ck_assert_uint_gt(out.len, 0);
 		ck_assert_int_eq(out.data[out.len - 1], '\n');
@@ -259,20 +265,24 @@ START_TEST(slots)
 	};
 	static const char *const not_there[] = { "cpu3", "cpu", "cpu00", "cpu01", "cpu-1", "cpu 1",
 						 "cpu1x", "cpu99999", "cpu4294967296", "cpu#" };
+	static const char *const pressure[] = { "cpu.pressure", "io.pressure", "irq.pressure",
+						"memory.pressure" };
 	static struct seen seen;
 	uint64_t a = memory_cgroup(TREE_ROOT, "a", "max");
 	struct view_entry e;
-	bool dir;
 
 	fake_set(&tree, a, "cpu.max", "300000 100000\n");
+	fake_set(&tree, a, "io.stat", "8:0 rios=1\n");
+	for (size_t i = 0; i < ARRAY_SIZE(pressure); i++)
+		fake_set(&tree, TREE_ROOT, pressure[i], "some\n");
 	visit(a, VIEW_TOP, &seen);
-	ck_assert_uint_eq(seen.files, 6 + 5 + 3 * 13);
-	ck_assert_uint_eq(seen.dirs, 5 + 3 * 2);
+	ck_assert_uint_eq(seen.files, 15 + 4 + 5 + 2 + 2 + 19 + 11 + 3 * (13 + 4 * 10));
+	ck_assert_uint_eq(seen.dirs, 10 + 3 * (2 + 1 + 4));
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		ck_assert_uint_eq(slot_at(a, fixed[i].path), fixed[i].slot);
 	for (unsigned slot = 1; slot < VIEW_SLOTS; slot++) {
 		if (!seen.slots[slot])
-			ck_assert_int_eq(view_stat(view, a, slot, &dir), -ENOENT);
+			ck_assert_int_eq(view_stat(view, a, slot, &e), -ENOENT);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(not_there); i++)
 		ck_assert_int_eq(view_find(view, a, 5, not_there[i], &e), -ENOENT);
