@@ -82,7 +82,7 @@ MUTANTS = (
     ), ("kernel_attacks.Callers.test_killed",)),
     # What one container may have of the daemon.
     Mutant("no-bounds", (
-        Change("src/base/quota.c", "	if (claim->amount > q->max - q->used)\n		return false;\n"
-               "	if (!claim->n)\n", "	if (q->max)\n		return true;\n	if (!claim->n)\n"),
+        Change("src/base/quota.c", "	if (claim->amount > q->max - q->used)\n",
+               "	if (q->max)\n		return true;\n	if (!q->max)\n"),
     ), ("kernel_flood.Floods.test_open_files",)),
 )
