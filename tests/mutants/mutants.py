@@ -23,11 +23,13 @@ MUTANTS = (
         Change("src/kernel/at.c", " | RESOLVE_NO_XDEV", ""),
         Change("src/kernel/at.c", "	if (k->mount && x.stx_mnt_id != k->mount)\n", "	if (0)\n"),
     ), (ESCAPES + "test_real_bind_of_parent",)),
-    # A path is walked to a directory, which by then may be another.
+    # A path is walked to a directory, which by then may be another; one that is kept open is not.
     Mutant("another-of-the-same-name", (
         Change("src/kernel/nodes.c", "(r == 0 && st.st_ino == node)\n		return fd;",
                "(r == 0)\n		return fd;"),
         Change("src/kernel/file.c", "	if (r == 0 && st.st_ino == node) {", "	if (r == 0) {"),
+        Change("src/kernel/kept.c", "	struct kept *kept = kept_find(k, node);\n	int fd;",
+               "	struct kept *kept = NULL;\n	int fd;"),
     ), ("kernel_attacks.RacesByPath.test_recreated",)),
     # The kernel would let the daemon move whomever it likes.
     Mutant("moved-with-our-rights", (
