@@ -30,7 +30,7 @@ MUTANTS = (
         Change("src/kernel/file.c", "	if (r == 0 && st.st_ino == node) {", "	if (r == 0) {"),
         Change("src/kernel/kept.c", "	struct kept *kept = kept_find(k, node);\n	int fd;",
                "	struct kept *kept = NULL;\n	int fd;"),
-    ), ("kernel_attacks.RacesByPath.test_recreated",)),
+    ), ("kernel_attacks.RacesByPath.test_stale_directory",)),
     # The kernel would let the daemon move whomever it likes.
     Mutant("moved-with-our-rights", (
         Change("src/kernel/file.c", "	if (job->flags == O_RDONLY || who == &TREE_SELF)\n",
