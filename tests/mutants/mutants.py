@@ -30,6 +30,8 @@ MUTANTS = (
         Change("src/kernel/file.c", "	if (r == 0 && st.st_ino == node) {", "	if (r == 0) {"),
         Change("src/kernel/kept.c", "	struct kept *kept = kept_find(k, node);\n	int fd;",
                "	struct kept *kept = NULL;\n	int fd;"),
+        Change("src/kernel/kept.c", "	there = (struct kept *)lru_find(&k->kept, node);\n",
+               "	lru_remove(&k->kept, node);\n	there = NULL;\n"),
     ), ("kernel_attacks.RacesByPath.test_stale_directory",)),
     # The kernel would let the daemon move whomever it likes.
     Mutant("moved-with-our-rights", (
