@@ -64,7 +64,7 @@ LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(adds
 LIBS = $(addprefix $(BUILD)/,libctlfs-emul.a $(LIB_SONAME))
 
 .PHONY: all run test test-vm test-vm-full bench lint asan tsan install clean help tests fuzz fuzzers
-.PHONY: conform conform-native kselftest benches
+.PHONY: conform conform-native kselftest mutants benches
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -175,6 +175,11 @@ conform-native: ## structure and members beside this machine's own cgroup2: SEED
 	.ci/install-packages build test
 	$(MAKE) all $(BUILD)/conform/driver
 	python3 -B tests/conform native $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OPS),--ops $(OPS))
+
+mutants: ## whether attack tests can fail: each without the check that it attacks
+	.ci/install-packages build test vm
+	$(MAKE) all tests
+	python3 -B tests/mutants $(NAMES)
 
 kselftest: ## the kernel's own tests: the emulator beside the kernel (ARGS=--again)
 	.ci/install-packages build test vm

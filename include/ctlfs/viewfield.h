@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where each field of the view files comes from: the table behind `ctlfs explain` and docs/views.md.
- * To be kept in step with the renderers (src/view).
+ * Where each field of the view files comes from: the table behind `ctlfs explain` and
+ * docs/view-fields.md. To be kept in step with the renderers (src/view).
  */
 #ifndef CTLFS_VIEWFIELD_H
 #define CTLFS_VIEWFIELD_H

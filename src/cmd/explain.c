@@ -31,8 +31,8 @@ static const struct option_row rows[] = {
 
 static const struct command_line line = {
 	"explain", "PID FILE [FIELD]|--list",
-	"Says where the fields of a view come from, such as those of /proc/meminfo, for process PID:\n"
-	"its container's cgroup, the rule, and the raw values of the files that went into it.",
+	"Says where the fields of a view, such as those of /proc/meminfo, come from for process PID:\n"
+	"its container's cgroup, the rule, and the raw values of what went into it.",
 	rows, 0, 3, false,
 };
 
@@ -158,8 +158,8 @@ static void show_head(struct showing *s, const struct explained *e, pid_t pid, c
 		buf_addf(&s->out, "/%s for process %d, whose container is %s (view/%s)\n", file,
 			 (int)pid, path, e->id);
 		if (e->path && !e->path[1])
-			buf_adds(&s->out, "  the root of the tree: where it is that of the hierarchy, "
-					  "the host's text\n");
+			buf_adds(&s->out, "  the root of the tree: where that is the machine, the "
+					  "host's text\n");
 	}
 }
 

@@ -13,7 +13,7 @@
 struct explained {
 	int mount; /* its directory */
 	char *id; /* MNT/view/ID */
-	char *path; /* of its cgroup, from the root of the tree: "/", "/a/b"; NULL: there is no tree */
+	char *path; /* of its cgroup, from the tree's root: "/", "/a/b"; NULL: there is no tree */
 };
 
 /* -ENOENT if there is no such process, or the mount cannot be asked; the reason is noted. */

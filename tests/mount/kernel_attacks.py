@@ -258,6 +258,19 @@ class Races(AttackCase):
         self.assertLessEqual({end for _, end in ends}, {"OK", "ENOENT", "ENODEV", "EEXIST"}, ends)
         self.assertEqual(before, self.state("b"))
 
+    def test_stale_directory(self):
+        """A directory that is open does not become another of its name."""
+        a = self.container("a")
+        self.mkdir("a/x")
+        fd = a.call(os.open, self.at("a/x"), os.O_RDONLY | os.O_DIRECTORY)
+        self.assertEqual("OK", outcome(a.call, read_below, fd, FILE))
+        os.rmdir(self.real_at("a/x"))
+        os.mkdir(self.real_at("a/x"))
+        for step in ((read_below, fd, FILE), (read_below, fd, "pids.max"),
+                     (write_below, fd, FILE, "5"), (mkdir_below, fd, "y")):
+            self.assertIn(outcome(a.call, *step), ("ENOENT", "ENODEV"), step)
+        self.assertEqual("max\n", a.call(read, self.at("a/x", FILE)))
+
     def test_renamed(self):
         a = self.container("a")
         self.mkdir("a/x", "b")
