@@ -159,7 +159,7 @@ test-vm: ## only the tests on a real kernel in a virtual machine
 	tests/run vm
 
 test-vm-full: ## every test of a mount, and of the kernel, on Debian's kernels 6.1 and 6.12
-	.ci/install-packages build test vm
+	.ci/install-packages build test vm runtimes
 	$(MAKE) all tests
 	tests/run vm-full
 
@@ -207,21 +207,18 @@ lint: ## compilers, static analysis and the rules of the house
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-error
 TSAN = -fsanitize=thread -Wno-error
 
-# Of a run under sanitizers; with vm, on a real kernel, which takes an hour.
-TIERS = unit mount
-
-asan: ## tests under AddressSanitizer and UBSan: TIERS="unit mount vm"
-	.ci/install-packages build test lint $(if $(filter vm,$(TIERS)),vm runtimes)
+asan: ## unit and mount tests under AddressSanitizer and UBSan
+	.ci/install-packages build test lint
 	$(MAKE) BUILD=build/asan SANITIZE="$(ASAN)" OPT=-O1 HARDENING=-fPIE all tests
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp CTLFS_BUILD=build/asan \
-		tests/run $(TIERS)
+		tests/run unit mount
 
-tsan: ## tests under ThreadSanitizer: TIERS="unit mount vm"
-	.ci/install-packages build test lint $(if $(filter vm,$(TIERS)),vm runtimes)
+tsan: ## unit and mount tests under ThreadSanitizer
+	.ci/install-packages build test lint
 	$(MAKE) BUILD=build/tsan SANITIZE="$(TSAN)" OPT=-O1 HARDENING=-fPIE all tests
 	TSAN_OPTIONS=die_after_fork=0 CTLFS_BUILD=build/tsan CTLFS_STRESS_SECONDS=60 \
 		CTLFS_TEST_SLOW=4 \
-		tests/run $(TIERS)
+		tests/run unit mount
 
 # A file with the variables of this makefile in the place of their @NAMES@.
 fill = sed $(foreach name,BINDIR LXCDIR PREFIX LIBDIR INCLUDEDIR VERSION,\

@@ -16,7 +16,6 @@ DESCRIPTORS = 1200  # of the daemon: 600 open files, of which 150 are for anybod
 MOST = 150 + 600 // 4  # what a container of the second level can have
 SAMPLES, WINDOWS = 50, 3
 SLOWER = 5
-KERNEL = tuple(map(int, os.uname().release.split(".")[:2]))
 
 held = []
 
@@ -130,18 +129,13 @@ class Floods(KernelCase):
     def test_waiting_calls(self):
         """Writes that take long, more than there are workers: the kernel sleeps while it turns a
         controller on and off."""
-        quiet = self.b.call(p99, self.quiet_file)
         self.write("a/x/cgroup.subtree_control", "+memory")
         places = [f"a/x/{n}" for n in range(24)]
         self.mkdir(*places, *(place + "/y" for place in places))
         self.a.call(write_on, [self.at(place, "cgroup.subtree_control") for place in places],
                     (b"+memory", b"-memory"))
         wait_for(lambda: "are waiting for an answer" in self.errors(), "calls are refused")
-        if KERNEL >= (6, 8):
-            self.check_latency(quiet, "waiting calls")
-        else:
-            # It has readers of /proc/PID/cgroup wait for such writes, from where we know who a
-            # caller is.
+        for _ in range(10):
             self.assertEqual("max\n", self.b.call(read, self.quiet_file))
         self.assertLess(self.mount.stats()["threads"], 64)
 

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every interface file of every controller, on the real tree and through the kernel backend: mode
 and owner, what it reads, and for good and bad values the errno of the write and what it reads then.
-The values are those of the conformance scripts. CTLFS_ROWS_STEP: of how many values one is tried,
-1 for all; which ones they are differs from row to row."""
+The values are those of the conformance scripts."""
 import os
 import re
 import sys
-import zlib
 from pathlib import Path
 
 from harness import opened, outcome, read
@@ -15,7 +13,6 @@ from kernel_backend import CGROUPS, KernelCase
 sys.path.append(str(Path(__file__).resolve().parents[1] / "conform"))
 import generate  # noqa: E402
 
-STEP = int(os.environ.get("CTLFS_ROWS_STEP", "4"))
 CONTROLLERS = " ".join("+" + name for name in generate.CONTROLLERS)
 # What differs from one moment to the next: only its form is compared.
 VOLATILE = re.compile(r".*(\.stat|\.stat\.local|\.numa_stat|\.current|\.peak|\.pressure|events"
@@ -68,8 +65,7 @@ class Rows(KernelCase):
         """What a file says at first, for each word, and at last."""
         yield "at first", self.look(path)
         name = os.path.basename(path)
-        words = OTHERS.get(name, generate.VALUES.get(name, JUNK))
-        for word in words[zlib.crc32(name.encode()) % min(STEP, len(words))::STEP]:
+        for word in OTHERS.get(name, generate.VALUES.get(name, JUNK)):
             # The write of nothing never comes to us.
             if word != r"\e":
                 yield word, self.write_and_look(path, word)
