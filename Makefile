@@ -159,7 +159,7 @@ test-vm: ## only the tests on a real kernel in a virtual machine
 	tests/run vm
 
 test-vm-full: ## every test of a mount, and of the kernel, on Debian's kernels 6.1 and 6.12
-	.ci/install-packages build test vm
+	.ci/install-packages build test vm runtimes
 	$(MAKE) all tests
 	tests/run vm-full
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The mount suite: python3 -B tests/mount root|user|kernel|runtimes|v1|mixed [PATTERN...]: those
-tests that have a pattern in their names, and none of those written as -PATTERN.
+"""The mount suite: python3 -B tests/mount root|user|kernel|runtimes|systemd|v1|mixed [PATTERN...]:
+those tests that have a pattern in their names, and none of those written as -PATTERN.
 
 Each class of tests runs in a child process, which reports over a pipe. A test that says nothing
 for a long time has its daemons killed, so that whatever it waits for ends, and then itself.
@@ -29,7 +29,7 @@ from harness import DEADLINE, MARK
 SLOWEST = 12  # are named in the end
 TEST_DEADLINE = 5 * DEADLINE  # several waits in a row, each with a deadline of its own
 FILES = {"root": "test_*.py", "user": "test_*.py", "kernel": "kernel_*.py", "v1": "v1_*.py",
-         "mixed": "v1_*.py", "runtimes": "runtime_*.py"}
+         "mixed": "v1_*.py", "runtimes": "runtime_*.py", "systemd": "systemd_*.py"}
 
 
 class Reporter(unittest.TestResult):

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The first program of a container, which gets it as text: bash -c TEXT MARK [tree]. Tells in lines
-# "KEY: VALUE" what it sees of its limits and, with "tree", what comes of using its own part of the
-# cgroup tree; after "done" it sleeps, and at SIGUSR1 does all of it, up to "again". MARK is for the
-# test to find it by.
-top=/sys/fs/cgroup
+# The first program of a container, which gets it as text: bash -c TEXT MARK [tree [TOP]]. Tells
+# in lines "KEY: VALUE" what it sees of its limits and, with "tree", what comes of using its own
+# part of the cgroup tree, which is at TOP; after "done" it sleeps, and at SIGUSR1 does all of it,
+# up to "again". MARK is for the test to find it by.
+top=${2:-/sys/fs/cgroup}
 
 # What comes of one write.
 put() { # FILE TEXT

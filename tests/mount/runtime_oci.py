@@ -28,6 +28,11 @@ def cgroup2(mode):
 
 class Oci:
     """The tests of one runtime."""
+    options = ()
+
+    def place(self):
+        """The container's cgroup, as config.json has it."""
+        return self.cgroup
 
     def config(self, tree=True, mounts=(), hooks=None, annotations=None):
         return {
@@ -40,7 +45,7 @@ class Oci:
             "hostname": "container", "mounts": [*MOUNTS, *mounts],
             "hooks": hooks or {}, "annotations": annotations or {},
             "linux": {
-                "cgroupsPath": self.cgroup,
+                "cgroupsPath": self.place(),
                 "resources": {"memory": {"limit": MEMORY},
                               "cpu": {"quota": PERIOD, "period": PERIOD}},
                 "namespaces": [{"type": kind} for kind in (
@@ -48,7 +53,7 @@ class Oci:
 
     def begin(self, **config):
         Path(self.dir, "config.json").write_text(json.dumps(self.config(**config)))
-        state = ["--root", self.dir + "/state"]
+        state = [*self.options, "--root", self.dir + "/state"]
         self.addCleanup(run_program, [self.runtime, *state, "delete", "-f", self.name])
         return self.start(self.runtime, *state, "run", "--bundle", self.dir, self.name)
 

@@ -11,6 +11,7 @@ from test_helpers import filled
 class Podman:
     """The tests of one user's Podman."""
     user = 0
+    cgroups = "cgroupfs"
     places = ()  # where it keeps what it knows, if not below HOME
     env = None
 
@@ -18,7 +19,7 @@ class Podman:
         hooks = self.dir + "/hooks"
         os.mkdir(hooks)
         Path(hooks, "ctlfs.json").write_text(filled("oci-hook.json.in"))
-        podman = ["podman", "--cgroup-manager", "cgroupfs", "--events-backend", "none",
+        podman = ["podman", "--cgroup-manager", self.cgroups, "--events-backend", "none",
                   "--storage-driver", "vfs", "--hooks-dir", hooks,
                   *[f"--{place}={self.dir}/{place}" for place in self.places]]
         env = self.env or environment()

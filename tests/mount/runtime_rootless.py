@@ -23,6 +23,17 @@ echo +memory >"$1/cgroup.subtree_control"; echo 0 >"$1/init.scope/cgroup.procs"
 shift 3; exec "$@\""""
 
 
+def make_user():
+    """In the VM, which nobody has seen before."""
+    if f":{USER}:" in read("/etc/passwd"):
+        return
+    for name, line in (("passwd", f"ctlfs-user:x:{USER}:{USER}::/nonexistent:/bin/sh\n"),
+                       ("shadow", "ctlfs-user:*:20000::::::\n"),
+                       ("subuid", SUBORDINATES), ("subgid", SUBORDINATES)):
+        with open("/etc/" + name, "a", encoding="ascii") as file:
+            file.write(line)
+
+
 class RootlessCase(RuntimeCase):
     """self.top is the user's; his shell is in the child "shell"."""
     other = AS_USER
@@ -30,12 +41,7 @@ class RootlessCase(RuntimeCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        if f":{USER}:" in read("/etc/passwd"):
-            return
-        for name, line in (("passwd", f"ctlfs-user:x:{USER}:{USER}::/nonexistent:/bin/sh\n"),
-                           ("subuid", SUBORDINATES), ("subgid", SUBORDINATES)):
-            with open("/etc/" + name, "a", encoding="ascii") as file:
-                file.write(line)
+        make_user()
 
     def setUp(self):
         super().setUp()

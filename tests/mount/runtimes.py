@@ -90,23 +90,16 @@ class Started:
         self.err.close()
 
 
-class RuntimeCase(KernelCase):
-    """self.name is the container's, self.cgroup its path in the tree."""
-    modes = ("runtimes",)
+class Containers:
+    """What the tests of a runtime do. self.name is the container's, self.cgroup its path in the
+    tree; all that belongs to a test runs below self.real."""
     other = {}  # what comes of using the tree that is not as for root
     mount_point = "/run/ctlfs"  # as the service has it: where hooks look
 
     @classmethod
-    def setUpClass(cls):
-        # As systemd mounts it, so that an option lost would be seen.
-        run_program(["mount", "-o", "remount,nsdelegate,memory_recursiveprot", CGROUPS])
-        before = cgroup_mount()
-        cls.addClassCleanup(cls.check_mount, before)
-        super().setUpClass()
-        # The first limit has the kernel patch its scheduler's code, the end of the last one patch
-        # it back, which the emulated machine does not always survive: it is done once.
-        os.makedirs(CGROUPS + "/limited", exist_ok=True)
-        write(CGROUPS + "/limited/cpu.max", f"{PERIOD} {PERIOD}")
+    def keep_mount(cls):
+        """Fails at the end of the class if the machine's cgroup mount is not as it was."""
+        cls.addClassCleanup(cls.check_mount, cgroup_mount())
 
     @classmethod
     def check_mount(cls, before):
@@ -119,7 +112,6 @@ class RuntimeCase(KernelCase):
         self.addCleanup(lambda: self.assertEqual(before, cgroup_mount()))
         super().setUp()
         self.name = f"ctlfs-{uuid.uuid4().hex[:12]}"
-        self.cgroup = f"/{os.path.basename(self.top)}/ctr"
         self.dir = tempfile.mkdtemp(prefix="runtime.")
         os.chmod(self.dir, 0o755)
 
@@ -167,3 +159,23 @@ class RuntimeCase(KernelCase):
         self.assertEqual({**SEEN, **USED, **self.other, "again": "yes"},
                          started.report("again: yes\n"))
         detach(self, pid)
+
+
+class RuntimeCase(Containers, KernelCase):
+    """In cgroups that the test makes."""
+    modes = ("runtimes",)
+
+    @classmethod
+    def setUpClass(cls):
+        # As systemd mounts it, so that an option lost would be seen.
+        run_program(["mount", "-o", "remount,nsdelegate,memory_recursiveprot", CGROUPS])
+        cls.keep_mount()
+        super().setUpClass()
+        # The first limit has the kernel patch its scheduler's code, the end of the last one patch
+        # it back, which the emulated machine does not always survive: it is done once.
+        os.makedirs(CGROUPS + "/limited", exist_ok=True)
+        write(CGROUPS + "/limited/cpu.max", f"{PERIOD} {PERIOD}")
+
+    def setUp(self):
+        super().setUp()
+        self.cgroup = f"/{os.path.basename(self.top)}/ctr"
