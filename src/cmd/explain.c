@@ -31,8 +31,8 @@ static const struct option_row rows[] = {
 
 static const struct command_line line = {
 	"explain", "PID FILE [FIELD]|--list",
-	"Says where the fields of a view, such as those of /proc/meminfo, come from for process PID:"
-	"\nits container's cgroup, the rule, and the raw values of what went into it.",
+	"Says for process PID where the fields of a view come from, such as /proc/meminfo's: its\n"
+	"container's cgroup, the rule, and the raw values of what went into it.",
 	rows, 0, 3, false,
 };
 
