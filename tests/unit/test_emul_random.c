@@ -120,15 +120,32 @@ static bool is_held(const struct member *m)
 	return held;
 }
 
+/* The children that keep m stopped, which are stopped themselves. */
+static unsigned count_kept(const struct emul *e, const struct member *m)
+{
+	const struct member *child, *next;
+	unsigned n = 0;
+
+	HASH_ITER(hh, e->members, child, next) {
+		if (child->kept_before != m)
+			continue;
+		ck_assert(child->cont);
+		n++;
+	}
+	return n;
+}
+
 /* Nobody is left stopped by us without a reason, nor runs against one. */
 static void check_member(const struct emul *e, const struct member *m)
 {
 	const struct fake_task *t = fake_find(fake, m->pid);
-	bool keep = m->cg->e_freeze || is_held(m);
+	bool keep = m->cg->e_freeze || is_held(m) || m->children_kept;
 
 	ck_assert(cgroup_by_id(e, m->cg->id) == m->cg);
 	ck_assert_int_eq(m->stopped, m->cg->e_freeze);
 	ck_assert_int_eq(!keep && m->cont, 0);
+	ck_assert_uint_eq(m->children_kept, count_kept(e, m));
+	ck_assert(!m->children_kept || m->cont);
 	if (t && !t->exited)
 		ck_assert_int_eq(t->stopped, keep);
 }
