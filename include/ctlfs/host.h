@@ -71,7 +71,6 @@ enum host_file {
 	HOST_VMSTAT, /* /proc/vmstat */
 	HOST_ZONEINFO, /* /proc/zoneinfo */
 	HOST_BUDDYINFO, /* /proc/buddyinfo */
-	HOST_SLABINFO, /* /proc/slabinfo */
 	HOST_SCHEDSTAT, /* /proc/schedstat */
 	HOST_INTERRUPTS, /* /proc/interrupts */
 	HOST_SOFTIRQS, /* /proc/softirqs */

@@ -41,7 +41,6 @@ static const struct {
 	[HOST_VMSTAT] = { "/proc/vmstat", .records = true },
 	[HOST_ZONEINFO] = { "/proc/zoneinfo", .records = true },
 	[HOST_BUDDYINFO] = { "/proc/buddyinfo", .records = true },
-	[HOST_SLABINFO] = { "/proc/slabinfo", .records = true },
 	[HOST_SCHEDSTAT] = { "/proc/schedstat", .records = true },
 	[HOST_INTERRUPTS] = { "/proc/interrupts", .records = true },
 	[HOST_SOFTIRQS] = { "/proc/softirqs" },

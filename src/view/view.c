@@ -344,7 +344,7 @@ int view_render(struct view *v, uint64_t container, unsigned slot, struct buf *o
 
 static const char *binds[BINDS_MAX + 1];
 
-/* What this kernel does not have cannot be mounted over; what we may not read we do not show. */
+/* What this kernel does not have cannot be mounted over. */
 static void collect_binds(void)
 {
 	char path[64] = "/";
@@ -354,7 +354,7 @@ static void collect_binds(void)
 		if (!(view_rows[i].flags & VIEW_BIND))
 			continue;
 		snprintf(path + 1, sizeof path - 1, "%s", view_rows[i].path);
-		if (access(path, R_OK) == 0)
+		if (access(path, F_OK) == 0)
 			binds[n++] = view_rows[i].path;
 	}
 }

@@ -42,7 +42,7 @@ MUTANTS = (
     ), ("kernel_attacks.OldHoles.test_cve_2015_1344",)),
     Mutant("moved-from-outside", (
         Change("src/kernel/guard.c", "	if (r == -ENOENT || (r == 0 && inside <= 0))\n",
-               "	if (r == -ENOENT && inside > 0)\n"),
+               "	if (r == -ENOENT)\n		return 0;\n	if (inside < 0)\n"),
     ), (GUARD + "test_moving_others",)),
     # A number means what it means to the writer.
     Mutant("numbers-of-the-host", (
@@ -60,6 +60,10 @@ MUTANTS = (
                "	return r < 0 || task.proc < 0 || task_lives(&task) ? r : "
                "settle(k, m, &job, task.pid);", "	(void)settle;\n	return r;"),
     ), ("test_kernel_reuse",)),
+    Mutant("number-of-the-openers", (
+        Change("src/kernel/move.c", "		if (!p->host && (r < 0 ||",
+               "		if (!i && !p->host && (r < 0 ||"),
+    ), ("test_kernel_reuse",)),
     # Who writes is asked, not only who opened; and who opened, not only who writes.
     Mutant("writer-not-asked", (
         Change("src/kernel/file.c",
@@ -76,6 +80,12 @@ MUTANTS = (
         Change("src/kernel/file.c", "	if (rule->verb != VERB_CEILING)\n",
                "	if (rule->verb != VERB_ALLOW)\n"),
     ), (GUARD + "test_ceilings",)),
+    Mutant("nothing-is-denied", (
+        Change("src/kernel/guard.c", "	if (verb == VERB_DENY)\n",
+               "	if (verb == VERB_DENY && !rule)\n"),
+        Change("src/kernel/guard.c", "	if (verb == VERB_READONLY)\n",
+               "	if (verb == VERB_READONLY && !rule)\n"),
+    ), ("kernel_guard.Rights.test_closed",)),
     Mutant("anybody-is-root", (
         Change("src/kernel/guard.c", "p->uid == root ? ROOT_YES : ROOT_NO",
                "root + 1 ? ROOT_YES : ROOT_NO"),
