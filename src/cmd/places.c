@@ -41,13 +41,14 @@ void places_free(struct places *p)
 	p->n = 0;
 }
 
+/* What that ctlfs does not show (pressure with cgroup v1) is to go nowhere. */
 int places_collect(struct places *p)
 {
 	struct bind bind;
+	int r = 0;
 
 	for (unsigned n = 0; binds_get(p->source->id, n, &bind); n++) {
 		struct place *place = &p->v[p->n];
-		int r;
 
 		if (n == 0 && p->tree == TREE_YES && !p->source->tree)
 			return refuse(EOPNOTSUPP, "%s has no tree (cgroup v1)", p->source->mount);
@@ -57,11 +58,11 @@ int places_collect(struct places *p)
 			return refuse(E2BIG, "more than %d views", PLACES_MAX);
 		*place = (struct place){ .bind = bind, .mount = -1, .fd = -1 };
 		r = source_clone(p->source, &bind, &place->mount);
-		if (r < 0)
+		if (r < 0 && r != -ENOENT)
 			return r;
-		p->n++;
+		p->n += r == 0;
 	}
-	return 0;
+	return p->n ? 0 : r;
 }
 
 /* --- whose mount is it --- */

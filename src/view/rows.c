@@ -7,7 +7,8 @@
 #define PROC(nr, name, ...) \
 	{ .slot = (nr), .path = "proc/" #name, .render = render_##name, __VA_ARGS__ }
 #define PRESSURE(nr, name) \
-	{ .slot = (nr), .path = "proc/pressure/" #name, .relay = #name ".pressure" }
+	{ .slot = (nr), .path = "proc/pressure/" #name, .relay = #name ".pressure", \
+	  .given = #name ".pressure" }
 #define CPU_DIR "sys/devices/system/cpu"
 #define NODE_DIR "sys/devices/system/node"
 #define NODE(nr, name, fn, ...) \
@@ -57,7 +58,7 @@ const struct view_row view_rows[] = {
 	     .machine = render_host_text, .flags = VIEW_BIND),
 	PROC(25, partitions, .needs = NEED_DISKS | NEED_TEXT, .host = HOST_PARTITIONS,
 	     .machine = render_host_text, .flags = VIEW_BIND),
-	{ .slot = 6, .path = "proc/pressure", .flags = VIEW_BIND },
+	{ .slot = 6, .path = "proc/pressure", .given = "cpu.pressure", .flags = VIEW_BIND },
 	PRESSURE(40, cpu),
 	PRESSURE(41, io),
 	PRESSURE(42, irq),

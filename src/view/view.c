@@ -145,8 +145,8 @@ static bool is_there(const struct view *v, const struct view_row *row)
 	struct host *h = v->source.host;
 	struct stat st;
 
-	if (row->relay)
-		return t->ops->stat(t, TREE_ROOT, row->relay, &st) == 0;
+	if (row->given)
+		return t->ops->stat(t, TREE_ROOT, row->given, &st) == 0;
 	return row->host == HOST_NONE || h->ops->has(h, row->host);
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """`ctlfs attach` and `ctlfs detach` on a host with cgroup v1: views, and no tree."""
-from containers import VIEWS, Container, attach_cycle, attached, detach
+from containers import Container, attach_cycle, attached, detach, views_of
 from harness import run_ctlfs, write
 from v1_views import CGROUPS, DIRS, V1Case, real
 
@@ -10,7 +10,7 @@ class AttachCase(V1Case):
 
     def cycle(self, procs):
         """With the files to write its pid to, for 128M and one CPU."""
-        container = Container()
+        container, views = Container(), views_of(self.mount)
         self.addCleanup(container.end)
         done = run_ctlfs("attach", "--mount", self.mount.point, container.pid)
         self.assertEqual((1, ""), (done.status, done.out), done)
@@ -24,9 +24,9 @@ class AttachCase(V1Case):
         self.assertIn("has no tree", done.err)
         self.assertEqual([], attached(container.pid))
         done = run_ctlfs("attach", "--mount", self.mount.point, container.pid)
-        self.assertRegex(done.out, rf"^attached {len(VIEWS)} views to container \d+\n$")
-        self.assertEqual(list(VIEWS), attached(container.pid))
-        self.assertEqual(sorted(VIEWS), sorted(detach(self, container.pid)["detached"]))
+        self.assertRegex(done.out, rf"^attached {len(views)} views to container \d+\n$")
+        self.assertEqual(views, attached(container.pid))
+        self.assertEqual(sorted(views), sorted(detach(self, container.pid)["detached"]))
 
 
 class Attach(AttachCase):

@@ -207,6 +207,7 @@ START_TEST(pressure)
 	uint64_t node;
 
 	setup();
+	ck_assert_int_eq(view_find(view, a, 1, "pressure", &e), -ENOENT);
 	ck_assert_int_eq(view_find(view, a, 6, "cpu", &e), -ENOENT);
 	fake_set(&tree, TREE_ROOT, "cpu.pressure", "some\n");
 	ck_assert_int_eq(view_find(view, a, 6, "cpu", &e), 0);
