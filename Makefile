@@ -149,7 +149,7 @@ run: ## install what is missing, build, and show the main job
 
 test: ## install, build and run every test, the VM tier included
 	.ci/install-packages build test bench fuzz vm runtimes
-	$(MAKE) all tests benches
+	$(MAKE) -j$$(nproc) all tests benches
 	$(FUZZ_BUILD)
 	FUZZ_SECONDS=5 tests/run unit library mount fuzz bench vm
 
