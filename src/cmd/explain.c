@@ -43,10 +43,6 @@ struct showing {
 	unsigned n; /* values so far, of the input at hand */
 };
 
-static const char *const how_words[] = {
-	[INPUT_NEAREST] = "nearest", [INPUT_SMALLEST] = "smallest", [INPUT_HOST] = "host",
-};
-
 /* Longer ones are told by their first line. */
 static void add_short(struct buf *out, const char *value)
 {
@@ -80,14 +76,14 @@ static void show_input(struct showing *s, const struct explained_input *input)
 {
 	if (s->json) {
 		buf_addf(&s->out, "{\"how\": \"%s\", \"file\": \"%s\", \"key\": ",
-			 how_words[input->how], input->file);
+			 explained_how[input->how], input->file);
 		if (*input->key)
 			json_string(&s->out, input->key);
 		else
 			buf_adds(&s->out, "null");
 		buf_adds(&s->out, ", \"values\": [");
 	} else {
-		buf_addf(&s->out, "    %s %s%s%s\n", how_words[input->how], input->file,
+		buf_addf(&s->out, "    %s %s%s%s\n", explained_how[input->how], input->file,
 			 *input->key ? " " : "", input->key);
 	}
 }

@@ -36,6 +36,8 @@ struct explained_input {
 	char key[64]; /* "" for the whole text */
 };
 
+extern const char *const explained_how[]; /* the words of enum view_input, NULL-terminated */
+
 bool explained_next(const char **rest, struct explained_input *ret_input);
 /* Visits what there is, from the container's own cgroup up: one of INPUT_NEAREST and INPUT_HOST. */
 int explained_each(const struct explained *e, const struct explained_input *input,

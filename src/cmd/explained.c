@@ -137,10 +137,12 @@ int explained_value(const struct explained *e, const char *file, const struct vi
 
 /* --- what it comes from --- */
 
+const char *const explained_how[] = {
+	[INPUT_NEAREST] = "nearest", [INPUT_SMALLEST] = "smallest", [INPUT_HOST] = "host", NULL,
+};
+
 bool explained_next(const char **rest, struct explained_input *ret_input)
 {
-	static const char *const words[] = { [INPUT_NEAREST] = "nearest",
-					     [INPUT_SMALLEST] = "smallest", [INPUT_HOST] = "host" };
 	struct explained_input input = { 0 };
 	char how[16];
 	int n;
@@ -148,8 +150,8 @@ bool explained_next(const char **rest, struct explained_input *ret_input)
 	if (!*rest || sscanf(*rest, "%15[^ ;] %63[^ ;] %n%63[^ ;]%n", how, input.file, &n,
 			     input.key, &n) < 2)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcmp(how, words[i]) == 0)
+	for (size_t i = 0; explained_how[i]; i++) {
+		if (strcmp(how, explained_how[i]) == 0)
 			input.how = (enum view_input)i;
 	}
 	*rest = strchr(*rest, ';');

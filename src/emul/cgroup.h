@@ -201,6 +201,7 @@ bool members_apply(struct emul *e, const struct found *found, uint64_t births, b
 int members_refresh(struct emul *e, bool exact);
 
 struct member *member_find(const struct emul *e, pid_t pid, uint64_t start);
+struct member *member_numbered(const struct emul *e, pid_t pid); /* whenever it was started */
 /* Every member of cg and of its descendants; visit may remove the one it is given. */
 int members_each(struct cgroup *cg, int (*visit)(struct member *m, void *data), void *data);
 /* A process that now carries cg's tag; base is what it used before, NULL: nothing. */

@@ -443,7 +443,7 @@ int emul_spare(struct tree *t, pid_t pid)
 
 	if (r < 0)
 		return r;
-	HASH_FIND(hh, e->members, &pid, sizeof pid, m);
+	m = member_numbered(e, pid);
 	if (m)
 		m->spared = true;
 	emul_leave(e);

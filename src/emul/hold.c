@@ -84,9 +84,8 @@ static void release_parent(struct member *m)
 
 static struct member *parent_below(const struct cgroup *by, pid_t pid)
 {
-	struct member *parent;
+	struct member *parent = member_numbered(by->emul, pid);
 
-	HASH_FIND(hh, by->emul->members, &pid, sizeof pid, parent);
 	return parent && cgroup_inside(parent->cg, by) ? parent : NULL;
 }
 

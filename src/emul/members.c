@@ -95,11 +95,18 @@ static void list_take(struct member *m)
 	cg->n_members--;
 }
 
-struct member *member_find(const struct emul *e, pid_t pid, uint64_t start)
+struct member *member_numbered(const struct emul *e, pid_t pid)
 {
 	struct member *m;
 
 	HASH_FIND(hh, e->members, &pid, sizeof pid, m);
+	return m;
+}
+
+struct member *member_find(const struct emul *e, pid_t pid, uint64_t start)
+{
+	struct member *m = member_numbered(e, pid);
+
 	return m && m->start == start ? m : NULL;
 }
 

@@ -7,8 +7,7 @@
 #define PROC(nr, name, ...) \
 	{ .slot = (nr), .path = "proc/" #name, .render = render_##name, __VA_ARGS__ }
 #define PRESSURE(nr, name) \
-	{ .slot = (nr), .path = "proc/pressure/" #name, .relay = #name ".pressure", \
-	  .given = #name ".pressure" }
+	{ .slot = (nr), .path = "proc/pressure/" #name, .relay = #name ".pressure" }
 #define CPU_DIR "sys/devices/system/cpu"
 #define NODE_DIR "sys/devices/system/node"
 #define NODE(nr, name, fn, ...) \

@@ -26,7 +26,7 @@ struct view_row {
 	enum host_file host; /* for NEED_TEXT */
 	unsigned flags;
 	const char *relay; /* interface file of the container that it stands for, or NULL */
-	const char *given; /* interface file without which it is not there, or NULL */
+	const char *given; /* interface file without which it is not there; NULL: relay, if any */
 };
 
 static inline bool view_row_is_dir(const struct view_row *row)

@@ -143,10 +143,11 @@ static bool is_there(const struct view *v, const struct view_row *row)
 {
 	struct tree *t = v->source.tree;
 	struct host *h = v->source.host;
+	const char *given = row->given ? row->given : row->relay;
 	struct stat st;
 
-	if (row->given)
-		return t->ops->stat(t, TREE_ROOT, row->given, &st) == 0;
+	if (given)
+		return t->ops->stat(t, TREE_ROOT, given, &st) == 0;
 	return row->host == HOST_NONE || h->ops->has(h, row->host);
 }
 
