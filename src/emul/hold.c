@@ -17,7 +17,7 @@
 
 #define STALLED 1000000 /* ppm: all the time */
 #define PARENTS_MAX 32 /* generations that are stopped in order */
-#define AWAIT_TRIES 20 /* for a parent that has been sent its SIGSTOP to take it */
+#define AWAIT_TRIES 400 /* for a parent to take its SIGSTOP, also on a busy machine */
 #define AWAIT_NSEC 50000
 
 /* Who is held waits for what he would have: the kernel counts him as it does who is throttled. */
