@@ -100,6 +100,9 @@ struct tasks_ops {
 	/* CPU time of all its threads, dead ones too, to the nanosecond, and cheaply. -ESRCH.
 	 * NULL: by sample. */
 	int (*cpu_time)(struct tasks *t, pid_t pid, uint64_t *ret_ns);
+	/* A stop signal that was sent has taken effect: no thread does anything more until SIGCONT.
+	 * One in a call that no signal interrupts stops before that returns. */
+	bool (*halted)(struct tasks *t, pid_t pid);
 	/* Certainly has no children. NULL: never. */
 	bool (*childless)(struct tasks *t, pid_t pid);
 	/* oom_score_adj, -1000 to 1000. NULL: 0. -ESRCH. */

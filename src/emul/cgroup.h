@@ -159,7 +159,7 @@ struct member {
 	bool spared; /* emul_spare() */
 	bool stopped; /* kept stopped: by us, or it was found so */
 	bool cont; /* by us: to be continued when nothing keeps it stopped */
-	bool awaited; /* ... and it has had the time to stop */
+	bool due; /* ... once its parent has stopped: hold.c */
 	unsigned children_kept; /* stopped by us, and continued before it */
 	struct member *kept_before; /* the parent that counts it among those; NULL: none does */
 	uint64_t *cpus; /* affinity.c: what was asked for last, NULL: all */
@@ -177,6 +177,12 @@ struct member {
 	uint64_t oom_at;
 	uint64_t killed; /* the round of cgroup.kill that has signalled it */
 };
+
+/* Is not (yet) stopped by a freeze. */
+static inline bool member_runs(const struct member *m)
+{
+	return !m->stopped || m->due;
+}
 
 /* Processes found by a scan. */
 struct found {
@@ -289,7 +295,8 @@ void freeze_again(struct member *m); /* somebody else has continued it */
 /* --- hold.c --- */
 
 int member_signal(const struct member *m, int sig);
-int member_stop(struct member *m); /* once, whoever asks; one found stopped is left so later */
+/* Once, whoever asks; one found stopped is left so later. It may be due only when this returns. */
+int member_stop(struct member *m);
 void member_cont(struct member *m); /* if we have stopped it and nothing keeps it so */
 /* Keeps m stopped for by's limit. False: it is stopped anyway, or must not be. */
 bool member_hold(struct member *m, enum hold why, struct cgroup *by);
@@ -301,6 +308,7 @@ void member_gone(struct member *m); /* it is about to be removed */
 void member_let_go(struct member *m); /* whatever keeps it: the emulator ends */
 void members_release(struct cgroup *by, enum hold why); /* all that by holds */
 void member_left(struct member *m); /* its cgroup's limits hold it no more */
+void stops_look(struct emul *e); /* if any are due: stops those whose parents have stopped by now */
 
 /* --- bandwidth.c --- */
 

@@ -54,6 +54,7 @@ int emul_enter(struct emul *e, bool members)
 		t->ops->settle(t);
 	pthread_mutex_lock(&e->lock);
 	e->moment++;
+	stops_look(e);
 	if (!members)
 		return 0;
 	e->sample++;
@@ -558,7 +559,11 @@ int emul_new(const struct emul_config *config, struct tree **ret_tree)
 uint64_t emul_run_due(struct tree *t)
 {
 	struct emul *e = emul_of(t);
+	uint64_t next, look;
 
 	guard_mutex(&e->lock);
-	return timers_run(e);
+	stops_look(e);
+	next = timers_run(e);
+	look = emul_now(e) + STOPS_NSEC;
+	return e->n_due && look < next ? look : next;
 }

@@ -331,6 +331,7 @@ struct emul {
 	struct notice *notices; /* notify.c */
 	struct timers timers;
 	struct ticker ticker;
+	unsigned n_due; /* members whose stop waits for their parent's: hold.c */
 	struct fault *faults; /* fault.h */
 	struct inject *inject; /* inject.h; made with the tree */
 };

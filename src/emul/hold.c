@@ -7,18 +7,16 @@
  *
  * A parent may wait to see its child stop (WUNTRACED): a shell takes it for a suspended job, others
  * (nsenter, sudo) stop themselves, and nobody would continue them. So whoever is stopped has his
- * parent stopped before him and continued after him, where the parent is below the same cgroup.
+ * parent stopped before him and continued after him, where the parent is below the same cgroup. A
+ * parent that gets no CPU takes its SIGSTOP late: until it is seen to have, its child's is due.
  */
 #include <errno.h>
 #include <signal.h>
-#include <time.h>
 
 #include "cgroup.h"
 
 #define STALLED 1000000 /* ppm: all the time */
 #define PARENTS_MAX 32 /* generations that are stopped in order */
-#define AWAIT_TRIES 400 /* for a parent to take its SIGSTOP, also on a busy machine */
-#define AWAIT_NSEC 50000
 
 /* Who is held waits for what he would have: the kernel counts him as it does who is throttled. */
 static const enum psi_resource waits_for[HOLDS] = {
@@ -45,31 +43,22 @@ static bool is_held(const struct member *m)
 	return false;
 }
 
-/* Does not wait for long: it may be in a call that no signal interrupts. */
-static void await_stop(struct member *m)
-{
-	const struct timespec pause = { .tv_nsec = AWAIT_NSEC };
-	struct task_info info;
-
-	for (int i = 0; i < AWAIT_TRIES && !m->awaited; i++) {
-		if (tasks_of(m)->ops->info(tasks_of(m), m->pid, &info) < 0 || info.stopped)
-			break;
-		nanosleep(&pause, NULL);
-	}
-	m->awaited = true;
-}
-
 static int stop(struct member *m, struct cgroup *by, bool jobs, unsigned generation);
 
 /* False: somebody else has stopped it, or it must not be. */
 static bool stop_parent(struct member *parent, struct cgroup *by, bool jobs, unsigned generation)
 {
 	if (generation == PARENTS_MAX || stop(parent, by, jobs, generation + 1) < 0 ||
-	    !parent->cont)
+	    !(parent->cont || parent->due))
 		return false;
-	await_stop(parent);
 	parent->children_kept++;
 	return true;
+}
+
+/* Sees nothing more of its children until it is continued. */
+static bool has_halted(const struct member *m)
+{
+	return !m->due && tasks_of(m)->ops->halted(tasks_of(m), m->pid);
 }
 
 /* m's parent may go on, unless there is more that keeps it. */
@@ -89,6 +78,26 @@ static struct member *parent_below(const struct cgroup *by, pid_t pid)
 	return parent && cgroup_inside(parent->cg, by) ? parent : NULL;
 }
 
+static int stop_now(struct member *m)
+{
+	int r = member_signal(m, SIGSTOP);
+
+	m->cont = r == 0;
+	if (r < 0)
+		release_parent(m);
+	return r;
+}
+
+static void set_due(struct member *m, bool due)
+{
+	struct emul *e = m->cg->emul;
+
+	if (m->due == due)
+		return;
+	m->due = due;
+	e->n_due += due ? 1u : -1u;
+}
+
 /* A job of a shell that is not stopped itself would become a stopped job: -EBUSY without jobs. */
 static int stop(struct member *m, struct cgroup *by, bool jobs, unsigned generation)
 {
@@ -96,7 +105,7 @@ static int stop(struct member *m, struct cgroup *by, bool jobs, unsigned generat
 	struct task_info info;
 	int r;
 
-	if (m->cont)
+	if (m->cont || m->due)
 		return 0;
 	r = tasks_of(m)->ops->info(tasks_of(m), m->pid, &info);
 	if (r < 0 || info.stopped || info.exited)
@@ -106,12 +115,13 @@ static int stop(struct member *m, struct cgroup *by, bool jobs, unsigned generat
 		info.job = false;
 	else if (parent && stop_parent(parent, by, jobs, generation))
 		m->kept_before = parent;
-	r = info.job && !jobs && !m->kept_before ? -EBUSY : member_signal(m, SIGSTOP);
-	m->cont = r == 0;
-	m->awaited = false;
-	if (r < 0)
-		release_parent(m);
-	return r;
+	if (info.job && !jobs && !m->kept_before)
+		return -EBUSY;
+	if (!m->kept_before || has_halted(m->kept_before))
+		return stop_now(m);
+	set_due(m, true);
+	ticker_hurry(by->emul);
+	return 0;
 }
 
 int member_stop(struct member *m)
@@ -137,16 +147,19 @@ static void cont(struct member *m)
 
 void member_cont(struct member *m)
 {
-	if (!m->cont || m->stopped || m->children_kept || is_held(m))
+	if (!(m->cont || m->due) || m->stopped || m->children_kept || is_held(m))
 		return;
+	if (m->cont)
+		cont(m);
 	m->cont = false;
-	cont(m);
+	set_due(m, false);
 	release_parent(m);
 }
 
 bool member_hold(struct member *m, enum hold why, struct cgroup *by)
 {
-	if (m->spared || m->stopped || m->held_by[why] || stop(m, by, false, 0) < 0 || !m->cont)
+	if (m->spared || m->stopped || m->held_by[why] || stop(m, by, false, 0) < 0 ||
+	    !(m->cont || m->due))
 		return false;
 	m->held_by[why] = by;
 	m->cg->n_held[why]++;
@@ -190,6 +203,7 @@ void member_gone(struct member *m)
 		unhold(m, i);
 	if (m->cont) /* if it lives, it is ours no more */
 		member_signal(m, SIGCONT);
+	set_due(m, false);
 	release_parent(m);
 	leave_children(m);
 }
@@ -248,4 +262,42 @@ void members_release(struct cgroup *by, enum hold why)
 	struct releasing r = { by, why };
 
 	members_each(by, release_one, &r);
+}
+
+/* --- stops that are due -------------------------------------------------------------------- */
+
+/* It cannot be stopped after all: nothing keeps it. */
+static void give_up(struct member *m)
+{
+	m->stopped = false;
+	for (int i = 0; i < HOLDS; i++)
+		unhold(m, i);
+}
+
+/* True: for a freeze. */
+static bool stop_due(struct member *m)
+{
+	if (!m->due || (m->kept_before && !has_halted(m->kept_before)))
+		return false;
+	set_due(m, false);
+	if (stop_now(m) < 0) {
+		give_up(m);
+		return false;
+	}
+	if (m->stopped)
+		tasks_count(m->cg, 0, -1);
+	return m->stopped;
+}
+
+void stops_look(struct emul *e)
+{
+	struct member *m, *next;
+	bool frozen = false;
+
+	if (!e->n_due)
+		return;
+	HASH_ITER(hh, e->members, m, next)
+		frozen |= stop_due(m);
+	if (frozen) /* children that it had meanwhile are stopped when they are found */
+		members_refresh(e, true);
 }

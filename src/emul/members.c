@@ -150,7 +150,7 @@ int member_add(struct cgroup *cg, pid_t pid, uint64_t start, const struct task_s
 void member_move(struct member *m, struct cgroup *to)
 {
 	struct cgroup *from = m->cg;
-	int running = !m->stopped;
+	int running = member_runs(m);
 
 	if (to == from)
 		return;
@@ -179,7 +179,7 @@ static void member_free(struct member *m)
 void member_remove(struct member *m)
 {
 	struct cgroup *cg = m->cg;
-	int running = !m->stopped;
+	int running = member_runs(m);
 
 	member_gone(m);
 	reaped_leave(m);

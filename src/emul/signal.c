@@ -18,14 +18,18 @@ static void freeze_one(struct member *m)
 	if (member_stop(m) < 0)
 		return; /* not ours to stop: the cgroup does not become frozen */
 	m->stopped = true;
-	tasks_count(m->cg, 0, -1);
+	if (!member_runs(m))
+		tasks_count(m->cg, 0, -1);
 }
 
 static void thaw_one(struct member *m)
 {
+	bool ran = member_runs(m);
+
 	m->stopped = false;
 	member_cont(m);
-	tasks_count(m->cg, 0, 1);
+	if (!ran)
+		tasks_count(m->cg, 0, 1);
 }
 
 void freeze_again(struct member *m)

@@ -184,6 +184,16 @@ static int op_cpu_time(struct tasks *t, pid_t pid, uint64_t *ret_ns)
 	return r;
 }
 
+static bool op_halted(struct tasks *t, pid_t pid)
+{
+	struct source *s = source_of(t);
+	struct task_info info;
+
+	if (!is_synthetic(pid))
+		return !s->base || s->base->ops->halted(s->base, pid);
+	return op_info(t, pid, &info) < 0 || info.stopped;
+}
+
 /* A script's processes wait for nobody. */
 static bool op_childless(struct tasks *t, pid_t pid)
 {
@@ -462,6 +472,7 @@ static const struct tasks_ops synthetic_ops = {
 	.sample = op_sample,
 	.cpu_time = op_cpu_time,
 	.oom_adj = op_oom_adj,
+	.halted = op_halted,
 	.childless = op_childless,
 	.threads = op_threads,
 	.find = op_find,

@@ -115,14 +115,27 @@ void timers_free(struct emul *e)
 /* By however long the emulator's clock needs, which need not be the one that is waited by. */
 static void ticker_wait(struct emul *e, uint64_t next)
 {
-	uint64_t now = emul_now(e);
-	uint64_t until = monotonic_ns() + (next - now);
-	struct timespec ts = { (time_t)(until / NSEC), (long)(until % NSEC) };
+	uint64_t now = emul_now(e), pause = next > now ? next - now : 0;
+	bool for_ever = next == UINT64_MAX || (e->ticker.held && pause);
+	struct timespec ts;
+	uint64_t until;
 
-	if (next == UINT64_MAX || (e->ticker.held && next > now))
+	if (e->n_due && (for_ever || pause > STOPS_NSEC)) {
+		pause = STOPS_NSEC;
+		for_ever = false;
+	}
+	until = monotonic_ns() + pause;
+	ts = (struct timespec){ (time_t)(until / NSEC), (long)(until % NSEC) };
+	if (for_ever)
 		pthread_cond_wait(&e->ticker.nearer, &e->lock);
-	else if (next > now)
+	else if (pause)
 		pthread_cond_timedwait(&e->ticker.nearer, &e->lock, &ts);
+}
+
+void ticker_hurry(struct emul *e)
+{
+	if (e->ticker.running)
+		pthread_cond_signal(&e->ticker.nearer);
 }
 
 static void *ticker_main(void *data)
@@ -131,8 +144,10 @@ static void *ticker_main(void *data)
 
 	pthread_mutex_lock(&e->lock);
 	while (!e->ticker.stop) {
-		uint64_t next = e->ticker.busy ? UINT64_MAX : timers_run(e);
+		uint64_t next;
 
+		stops_look(e);
+		next = e->ticker.busy ? UINT64_MAX : timers_run(e);
 		if (!e->ticker.stop) /* a timer may have let go of the lock */
 			ticker_wait(e, next);
 	}

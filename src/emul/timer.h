@@ -24,7 +24,8 @@ struct timers {
 	size_t n, cap;
 };
 
-/* The thread that fires them where config.clock asks for it: asleep while none is armed. */
+/* The thread that fires them where config.clock asks for it: asleep while none is armed, and no
+ * stop is due (hold.c). */
 struct ticker {
 	pthread_t thread;
 	pthread_cond_t nearer; /* a timer is due sooner than the thread thinks, or stop */
@@ -38,6 +39,11 @@ int timer_arm(struct emul *e, struct timer *t, uint64_t due);
 void timer_cancel(struct emul *e, struct timer *t); /* one that is not armed is fine */
 uint64_t timers_run(struct emul *e); /* fires what is due; when the next is, UINT64_MAX: none */
 void timers_free(struct emul *e);
+
+#define STOPS_NSEC 200000ULL /* between looks: who sleeps takes a SIGSTOP within that */
+
+/* Lock held: stops_look() is to be called soon, whatever the emulator's clock says. */
+void ticker_hurry(struct emul *e);
 
 /* Without the lock. */
 int ticker_start(struct emul *e);

@@ -104,7 +104,7 @@ void usage_sample(struct member *m)
 	usage_add(m->cg, &d);
 	io_sampled(m->cg, d.rbytes, d.wbytes);
 	m->last = s;
-	if (m->stopped && !s.stopped && s.threads)
+	if (!member_runs(m) && !s.stopped && s.threads)
 		freeze_again(m);
 }
 

@@ -348,6 +348,21 @@ static int host_threads(struct tasks *t, pid_t pid, thread_visit *visit, void *d
 	return r == -ENOENT ? -ESRCH : r;
 }
 
+static int visit_moving(void *data, pid_t tid)
+{
+	const struct host_tasks *h = data;
+	struct taskstat st;
+
+	return taskstat_read(h->procfd, tid, &st) == 0 && !is_stopped(&st) && st.state != 'D' &&
+	       !taskstat_dead(&st);
+}
+
+/* A thread that is woken by the signal may look for its children once more before it stops. */
+static bool host_halted(struct tasks *t, pid_t pid)
+{
+	return host_threads(t, pid, visit_moving, host_of(t)) <= 0;
+}
+
 static int host_find(struct tasks *t, pid_t caller, pid_t nr, pid_t *ret_tid)
 {
 	(void)t;
@@ -503,6 +518,7 @@ static const struct tasks_ops host_ops = {
 	.info = host_info,
 	.sample = host_sample,
 	.cpu_time = host_cpu_time,
+	.halted = host_halted,
 	.childless = host_childless,
 	.oom_adj = host_oom_adj,
 	.threads = host_threads,

@@ -47,4 +47,24 @@ static inline void assert_near(uint64_t value, uint64_t expected, uint64_t off)
 	ck_assert_uint_le(value, expected + off);
 }
 
+/* Runs pids for msec; those that are stopped use nothing. */
+static inline void spin(const pid_t *pids, unsigned n, uint64_t msec)
+{
+	for (uint64_t i = 0; i < 10 * msec; i++) {
+		fake->now += MSEC / 10;
+		for (unsigned k = 0; k < n; k++) {
+			if (!task(pids[k])->stopped)
+				task(pids[k])->use.user_ns += MSEC / 10;
+		}
+		emul_run_due(tree);
+	}
+}
+
+static inline void spin_until_stopped(pid_t pid)
+{
+	for (int i = 0; i < 500 && !task(pid)->stopped; i++)
+		spin(&pid, 1, 1);
+	ck_assert(task(pid)->stopped);
+}
+
 #endif

@@ -34,6 +34,7 @@ struct fake_task {
 	struct task_sample use;
 	int adj; /* oom_score_adj */
 	bool job;
+	bool late; /* gets no CPU to take a stop signal */
 	int stop_pending;
 	pid_t tids[FAKE_THREADS]; /* live threads; the first need not be among them */
 	unsigned n_tids;
@@ -270,6 +271,13 @@ static inline int fake_sample(struct tasks *t, pid_t pid, struct task_sample *re
 	return 0;
 }
 
+static inline bool fake_halted(struct tasks *t, pid_t pid)
+{
+	const struct fake_task *task = fake_find(fake_of(t), pid);
+
+	return !task || (task->stopped && !task->late);
+}
+
 static inline bool fake_childless(struct tasks *t, pid_t pid)
 {
 	struct fake *f = fake_of(t);
@@ -482,6 +490,7 @@ static inline struct fake *fake_new(void)
 		.get_tag = fake_get_tag,
 		.set_tag = fake_set_tag,
 		.info = fake_info,
+		.halted = fake_halted,
 		.sample = fake_sample,
 		.childless = fake_childless,
 		.oom_adj = fake_oom_adj,

@@ -194,19 +194,6 @@ END_TEST
 
 /* --- cpu.max --- */
 
-/* Runs pids for msec; those that are stopped use nothing. */
-static void spin(const pid_t *pids, unsigned n, uint64_t msec)
-{
-	for (uint64_t i = 0; i < 10 * msec; i++) {
-		fake->now += MSEC / 10;
-		for (unsigned k = 0; k < n; k++) {
-			if (!task(pids[k])->stopped)
-				task(pids[k])->use.user_ns += MSEC / 10;
-		}
-		emul_run_due(tree);
-	}
-}
-
 START_TEST(quota_is_kept)
 {
 	pid_t pid = spawn_in("a/x");
@@ -305,13 +292,6 @@ END_TEST
 
 /* --- who is stopped, and who continues --- */
 
-static void spin_until_stopped(pid_t pid)
-{
-	for (int i = 0; i < 500 && !task(pid)->stopped; i++)
-		spin(&pid, 1, 1);
-	ck_assert(task(pid)->stopped);
-}
-
 START_TEST(stops_are_not_mixed_up)
 {
 	pid_t pid = spawn_in("a/x");
@@ -380,142 +360,6 @@ START_TEST(frozen_and_continued)
 }
 END_TEST
 
-/* --- parents are stopped before and continued after --- */
-
-/* A shell, its job, and what that started: who comes first in the table is the last of them. */
-struct family {
-	pid_t shell, job, worker;
-};
-
-static struct family family_in(const char *dir, const char *shell_in)
-{
-	struct family f;
-
-	pass(1); /* nobody ran just now */
-	f.shell = spawn_in("");
-	f.job = fake_fork(fake, f.shell);
-	f.worker = fake_fork(fake, f.job);
-	move(dir, f.worker);
-	move(dir, f.job);
-	move(shell_in, f.shell);
-	task(f.job)->job = true;
-	return f;
-}
-
-static void assert_order(const struct family *f, int sig, bool parents_first)
-{
-	unsigned shell = task(f->shell)->last[sig], job = task(f->job)->last[sig],
-		 worker = task(f->worker)->last[sig];
-
-	ck_assert_msg(shell && job && worker, "%u, %u, %u", shell, job, worker);
-	ck_assert_int_eq(parents_first, shell < job && job < worker);
-	ck_assert_int_eq(!parents_first, worker < job && job < shell);
-}
-
-static bool all_stopped(const struct family *f)
-{
-	return task(f->shell)->stopped && task(f->job)->stopped && task(f->worker)->stopped;
-}
-
-static bool any_stopped(const struct family *f)
-{
-	return task(f->shell)->stopped || task(f->job)->stopped || task(f->worker)->stopped;
-}
-
-START_TEST(parents_of_throttled_ones)
-{
-	struct family f = family_in("a/x", "a/y");
-
-	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
-	spin_until_stopped(f.worker);
-	ck_assert(all_stopped(&f));
-	assert_order(&f, SIGSTOP, true);
-	/* only who ran is throttled */
-	ck_assert_uint_eq(stat_value("a/y/cpu.stat.local", "throttled_usec "), 0);
-	ck_assert_int_eq(do_write("a/cpu.max", "max"), 0);
-	ck_assert(!any_stopped(&f));
-	assert_order(&f, SIGCONT, false);
-	/* a parent outside of what is throttled runs on, and its job must */
-	ck_assert_int_eq(do_write("a/x/cpu.max", "20000 100000"), 0);
-	spin(&f.job, 1, 300);
-	ck_assert(!task(f.shell)->stopped && !task(f.job)->stopped);
-}
-END_TEST
-
-START_TEST(parents_of_frozen_ones)
-{
-	struct family f = family_in("a/x", "a/x");
-
-	ck_assert_int_eq(do_write("a/cgroup.freeze", "1"), 0);
-	ck_assert(all_stopped(&f));
-	assert_order(&f, SIGSTOP, true);
-	ck_assert_int_eq(do_write("a/cgroup.freeze", "0"), 0);
-	ck_assert(!any_stopped(&f));
-	assert_order(&f, SIGCONT, false);
-	/* moved out alone: it runs, whatever becomes of its child */
-	ck_assert_int_eq(do_write("a/cgroup.freeze", "1"), 0);
-	move("", f.shell);
-	ck_assert(!task(f.shell)->stopped && task(f.job)->stopped);
-	ck_assert_int_eq(do_write("a/cgroup.freeze", "0"), 0);
-	ck_assert(!any_stopped(&f));
-	/* and the other way round */
-	ck_assert_int_eq(do_write("a/cgroup.freeze", "1"), 0);
-	move("", f.worker);
-	ck_assert(!task(f.worker)->stopped && task(f.job)->stopped);
-}
-END_TEST
-
-START_TEST(parents_of_those_that_end)
-{
-	struct family f = family_in("a/x", "a/y");
-
-	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
-	spin_until_stopped(f.worker);
-	/* one in the middle is killed: its child is another's now */
-	fake_end(fake, f.job);
-	fake_settle(&fake->tasks);
-	ck_assert(!task(f.shell)->stopped && task(f.worker)->stopped);
-	ck_assert_int_eq(do_write("a/cpu.max", "max"), 0);
-	ck_assert(!task(f.worker)->stopped);
-	/* the last one */
-	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
-	task(f.worker)->use.parent = f.shell;
-	spin_until_stopped(f.worker);
-	ck_assert(task(f.shell)->stopped);
-	fake_end(fake, f.worker);
-	fake_settle(&fake->tasks);
-	ck_assert(!task(f.shell)->stopped);
-}
-END_TEST
-
-START_TEST(who_is_spared)
-{
-	struct family f = family_in("a/x", "a/y");
-
-	ck_assert_int_eq(emul_spare(tree, f.shell), 0);
-	ck_assert_int_eq(emul_spare(tree, 1), -ESRCH);
-	ck_assert_int_eq(do_write("a/cpu.max", "20000 100000"), 0);
-	spin_until_stopped(f.worker);
-	ck_assert(!task(f.shell)->stopped && task(f.job)->stopped);
-	spin(&f.shell, 1, 300);
-	ck_assert_uint_eq(task(f.shell)->signals[SIGSTOP], 0);
-}
-END_TEST
-
-START_TEST(the_end_keeps_the_order)
-{
-	struct family f = family_in("a/x", "a/y");
-
-	ck_assert_int_eq(do_write("a/cgroup.freeze", "1"), 0);
-	ck_assert(all_stopped(&f));
-	ck_assert_int_eq(do_write("a/x/cpu.max", "20000 100000"), 0);
-	tree_destroy(tree);
-	ck_assert(!any_stopped(&f));
-	assert_order(&f, SIGCONT, false);
-	ck_assert_int_eq(emul_new(&(struct emul_config){ .tasks = &fake->tasks }, &tree), 0);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("emul_enforce");
@@ -540,11 +384,6 @@ int main(void)
 	tcase_add_test(tc, stops_are_not_mixed_up);
 	tcase_add_test(tc, nobody_stays_stopped);
 	tcase_add_test(tc, frozen_and_continued);
-	tcase_add_test(tc, parents_of_throttled_ones);
-	tcase_add_test(tc, parents_of_frozen_ones);
-	tcase_add_test(tc, parents_of_those_that_end);
-	tcase_add_test(tc, who_is_spared);
-	tcase_add_test(tc, the_end_keeps_the_order);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

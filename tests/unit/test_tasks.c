@@ -254,6 +254,7 @@ START_TEST(signals)
 	ck_assert_int_eq(tasks->ops->kill(tasks, c.pid, started, SIGSTOP), 0);
 	ck_assert_int_eq(waitpid(c.pid, &status, WUNTRACED), c.pid);
 	ck_assert(WIFSTOPPED(status)); /* the wrong start killed nobody */
+	ck_assert(tasks->ops->halted(tasks, c.pid) && !tasks->ops->halted(tasks, getpid()));
 	ck_assert_int_eq(tasks->ops->kill(tasks, c.pid, started, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(c.pid, &status, 0), c.pid);
 	ck_assert_int_eq(tasks->ops->kill(tasks, c.pid, started, SIGKILL), -ESRCH);
