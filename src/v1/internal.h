@@ -84,6 +84,7 @@ struct v1_row {
 	enum v1_role role; /* V1_ROLES: of all cgroups */
 	const char *file; /* on cgroup v1: the row is there if this is */
 	int (*show)(struct v1 *v, const struct v1_node *node, struct buf *out);
+	int (*convert)(const char *text, struct buf *out); /* of file, if that is all it takes */
 };
 
 extern const struct v1_row v1_rows[];

@@ -63,35 +63,30 @@ static int show_cpu_stat(struct v1 *v, const struct v1_node *node, struct buf *o
 	return r == -ENOENT ? 0 : r;
 }
 
-static int show_cpu_weight(struct v1 *v, const struct v1_node *node, struct buf *out)
+/* A cpuset without CPUs has no processes, and is no limit. */
+static int convert_list(const char *list, struct buf *out)
 {
-	cleanup_buf struct buf shares = { 0 };
-	int r = v1_read(v, node, V1_CPU, "cpu.shares", &shares);
-
-	return r < 0 ? r : text_weight(buf_text(&shares), out);
+	if (list[strspn(list, " \n")] == '\0')
+		return -ENOENT;
+	buf_adds(out, list);
+	return 0;
 }
 
-/* A cpuset without CPUs has no processes, and is no limit. */
-static int show_list(struct v1 *v, const struct v1_node *node, const char *file, struct buf *out)
+static int convert_limit(const char *limit, struct buf *out)
 {
-	cleanup_buf struct buf list = { 0 };
-	int r = v1_read(v, node, V1_CPUSET, file, &list);
+	uint64_t value;
+	int r = text_limit(limit, &value);
 
-	if (r == 0 && buf_text(&list)[strspn(buf_text(&list), " \n")] == '\0')
-		r = -ENOENT;
 	if (r == 0)
-		buf_add(out, list.data, list.len);
+		text_add_limit(value, out);
 	return r;
 }
 
-static int show_cpus(struct v1 *v, const struct v1_node *node, struct buf *out)
+/* The same on both. */
+static int convert_nothing(const char *text, struct buf *out)
 {
-	return show_list(v, node, "cpuset.effective_cpus", out);
-}
-
-static int show_mems(struct v1 *v, const struct v1_node *node, struct buf *out)
-{
-	return show_list(v, node, "cpuset.effective_mems", out);
+	buf_adds(out, text);
+	return 0;
 }
 
 static int read_io(struct v1 *v, const struct v1_node *node, const char *file, struct buf *text)
@@ -121,39 +116,6 @@ static int read_number(struct v1 *v, const struct v1_node *node, const char *fil
 	int r = v1_read(v, node, V1_MEMORY, file, &text);
 
 	return r < 0 ? r : text_limit(buf_text(&text), ret_value);
-}
-
-static int show_memory(struct v1 *v, const struct v1_node *node, const char *file, struct buf *out)
-{
-	uint64_t value;
-	int r = read_number(v, node, file, &value);
-
-	if (r == 0)
-		text_add_limit(value, out);
-	return r;
-}
-
-static int show_memory_current(struct v1 *v, const struct v1_node *node, struct buf *out)
-{
-	return show_memory(v, node, "memory.usage_in_bytes", out);
-}
-
-static int show_memory_max(struct v1 *v, const struct v1_node *node, struct buf *out)
-{
-	return show_memory(v, node, "memory.limit_in_bytes", out);
-}
-
-static int show_memory_peak(struct v1 *v, const struct v1_node *node, struct buf *out)
-{
-	return show_memory(v, node, "memory.max_usage_in_bytes", out);
-}
-
-static int show_memory_stat(struct v1 *v, const struct v1_node *node, struct buf *out)
-{
-	cleanup_buf struct buf stat = { 0 };
-	int r = v1_read(v, node, V1_MEMORY, "memory.stat", &stat);
-
-	return r < 0 ? r : text_memory_stat(buf_text(&stat), out);
 }
 
 /* v1 counts memory and swap together; what is in swap it counts alone as well. */
@@ -188,43 +150,23 @@ static int show_swap_max(struct v1 *v, const struct v1_node *node, struct buf *o
 	return 0;
 }
 
-static int show_pids(struct v1 *v, const struct v1_node *node, const char *file, struct buf *out)
-{
-	cleanup_buf struct buf text = { 0 };
-	int r = v1_read(v, node, V1_PIDS, file, &text);
-
-	if (r == 0)
-		buf_add(out, text.data, text.len);
-	return r;
-}
-
-static int show_pids_current(struct v1 *v, const struct v1_node *node, struct buf *out)
-{
-	return show_pids(v, node, "pids.current", out);
-}
-
-static int show_pids_max(struct v1 *v, const struct v1_node *node, struct buf *out)
-{
-	return show_pids(v, node, "pids.max", out);
-}
-
 const struct v1_row v1_rows[] = {
 	{ "cgroup.procs", V1_ROLES, NULL, show_procs },
 	{ "cgroup.type", V1_ROLES, NULL, show_type },
 	{ "cpu.max", V1_CPU, "cpu.cfs_quota_us", show_cpu_max },
 	{ "cpu.stat", V1_CPUACCT, "cpuacct.usage", show_cpu_stat },
-	{ "cpu.weight", V1_CPU, "cpu.shares", show_cpu_weight },
-	{ "cpuset.cpus.effective", V1_CPUSET, "cpuset.effective_cpus", show_cpus },
-	{ "cpuset.mems.effective", V1_CPUSET, "cpuset.effective_mems", show_mems },
+	{ "cpu.weight", V1_CPU, "cpu.shares", .convert = text_weight },
+	{ "cpuset.cpus.effective", V1_CPUSET, "cpuset.effective_cpus", .convert = convert_list },
+	{ "cpuset.mems.effective", V1_CPUSET, "cpuset.effective_mems", .convert = convert_list },
 	{ "io.stat", V1_IO, IO_BYTES, show_io_stat },
-	{ "memory.current", V1_MEMORY, "memory.usage_in_bytes", show_memory_current },
-	{ "memory.max", V1_MEMORY, "memory.limit_in_bytes", show_memory_max },
-	{ "memory.peak", V1_MEMORY, "memory.max_usage_in_bytes", show_memory_peak },
-	{ "memory.stat", V1_MEMORY, "memory.stat", show_memory_stat },
+	{ "memory.current", V1_MEMORY, "memory.usage_in_bytes", .convert = convert_limit },
+	{ "memory.max", V1_MEMORY, "memory.limit_in_bytes", .convert = convert_limit },
+	{ "memory.peak", V1_MEMORY, "memory.max_usage_in_bytes", .convert = convert_limit },
+	{ "memory.stat", V1_MEMORY, "memory.stat", .convert = text_memory_stat },
 	{ "memory.swap.current", V1_MEMORY, "memory.memsw.usage_in_bytes", show_swap_current },
 	{ "memory.swap.max", V1_MEMORY, "memory.memsw.limit_in_bytes", show_swap_max },
-	{ "pids.current", V1_PIDS, "pids.current", show_pids_current },
-	{ "pids.max", V1_PIDS, "pids.max", show_pids_max },
+	{ "pids.current", V1_PIDS, "pids.current", .convert = convert_nothing },
+	{ "pids.max", V1_PIDS, "pids.max", .convert = convert_nothing },
 };
 
 const size_t v1_rows_count = ARRAY_SIZE(v1_rows);
@@ -247,16 +189,16 @@ static int check(struct v1 *v, const struct v1_node *node, const struct v1_row *
 static int show(struct v1 *v, const struct v1_node *node, const struct v1_row *row, struct buf *out)
 {
 	int slot = row->role == V1_ROLES ? NOWHERE : v->home[row->role];
+	bool v2 = slot != NOWHERE && v->slots[slot].v2;
+	cleanup_buf struct buf text = { 0 };
+	int r;
 
-	if (slot != NOWHERE && v->slots[slot].v2) {
-		cleanup_buf struct buf text = { 0 };
-		int r = v1_read(v, node, row->role, row->name, &text);
-
-		if (r == 0)
-			buf_add(out, text.data, text.len);
+	if (row->show && !v2)
+		return row->show(v, node, out);
+	r = v1_read(v, node, row->role, v2 ? row->name : row->file, &text);
+	if (r < 0)
 		return r;
-	}
-	return row->show(v, node, out);
+	return (v2 ? convert_nothing : row->convert)(buf_text(&text), out);
 }
 
 /* Can it be that there is no file because the directory is gone, and perhaps made anew? */
