@@ -27,6 +27,7 @@ enum v1_role {
 	V1_CPUACCT,
 	V1_CPUSET,
 	V1_PIDS,
+	V1_HUGETLB,
 	V1_IO,
 	V1_SYSTEMD, /* name=systemd: no controller, but tells who belongs together */
 	V1_ROLES

@@ -26,8 +26,8 @@ static const struct {
 } names[V1_ROLES] = {
 	[V1_MEMORY] = { "memory", "memory" }, [V1_CPU] = { "cpu", "cpu" },
 	[V1_CPUACCT] = { "cpuacct", "cpu" },  [V1_CPUSET] = { "cpuset", "cpuset" },
-	[V1_PIDS] = { "pids", "pids" },	      [V1_IO] = { "blkio", "io" },
-	[V1_SYSTEMD] = { "name=systemd", NULL },
+	[V1_PIDS] = { "pids", "pids" },	      [V1_HUGETLB] = { "hugetlb", "hugetlb" },
+	[V1_IO] = { "blkio", "io" },	      [V1_SYSTEMD] = { "name=systemd", NULL },
 };
 
 #define ROLES_LIMITING (1u << V1_MEMORY | 1u << V1_CPU | 1u << V1_CPUACCT | 1u << V1_CPUSET)

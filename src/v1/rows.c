@@ -150,6 +150,14 @@ static int show_swap_max(struct v1 *v, const struct v1_node *node, struct buf *o
 	return 0;
 }
 
+#define HUGETLB(size)                                                                    \
+	{ "hugetlb." size ".current", V1_HUGETLB, "hugetlb." size ".usage_in_bytes",     \
+	  .convert = convert_limit },                                                    \
+	{ "hugetlb." size ".rsvd.current", V1_HUGETLB,                                   \
+	  "hugetlb." size ".rsvd.usage_in_bytes", .convert = convert_limit },            \
+	{ "hugetlb." size ".max", V1_HUGETLB, "hugetlb." size ".limit_in_bytes",         \
+	  .convert = convert_limit }
+
 const struct v1_row v1_rows[] = {
 	{ "cgroup.procs", V1_ROLES, NULL, show_procs },
 	{ "cgroup.type", V1_ROLES, NULL, show_type },
@@ -158,6 +166,8 @@ const struct v1_row v1_rows[] = {
 	{ "cpu.weight", V1_CPU, "cpu.shares", .convert = text_weight },
 	{ "cpuset.cpus.effective", V1_CPUSET, "cpuset.effective_cpus", .convert = convert_list },
 	{ "cpuset.mems.effective", V1_CPUSET, "cpuset.effective_mems", .convert = convert_list },
+	HUGETLB("1GB"),
+	HUGETLB("2MB"),
 	{ "io.stat", V1_IO, IO_BYTES, show_io_stat },
 	{ "memory.current", V1_MEMORY, "memory.usage_in_bytes", .convert = convert_limit },
 	{ "memory.max", V1_MEMORY, "memory.limit_in_bytes", .convert = convert_limit },
