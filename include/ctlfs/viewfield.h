@@ -7,6 +7,7 @@
 #define CTLFS_VIEWFIELD_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum view_place {
 	FIELD_KEY, /* a line that begins with the field's name, and a colon or not */
@@ -35,5 +36,8 @@ struct view_field {
 
 extern const struct view_field view_fields[];
 extern const size_t view_fields_count;
+
+/* What ".SIZE." in the name of an input stands for, of huge pages of size bytes: "2MB". */
+void view_huge_page_name(uint64_t size, char *name, size_t n);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ctlfs/cleanup.h"
+#include "ctlfs/keyed.h"
 #include "ctlfs/why.h"
 #include "explain.h"
 
@@ -177,13 +178,35 @@ static int visit_text(const struct explained_input *input, const char *where, co
 	return buf_error(&value) < 0 ? -ENOMEM : visit(data, where, buf_text(&value));
 }
 
+/* "hugetlb.SIZE.max": of the default size, as the kernel names it. */
+static void add_file(const struct explained *e, const char *file, struct buf *path)
+{
+	static const char mark[] = ".SIZE.";
+	const char *at = strstr(file, mark);
+	cleanup_buf struct buf meminfo = { 0 };
+	uint64_t kb = 0;
+	const struct keyed key = { "Hugepagesize:", &kb };
+	char name[32], view[64];
+
+	if (!at) {
+		buf_adds(path, file);
+		return;
+	}
+	snprintf(view, sizeof view, "view/%s/proc/meminfo", e->id);
+	if (buf_readat(&meminfo, e->mount, view, TEXT_MAX) == 0)
+		keyed_read(buf_text(&meminfo), &key, 1);
+	view_huge_page_name(kb * 1024, name, sizeof name);
+	buf_addf(path, "%.*s.%s.%s", (int)(at - file), file, name, at + sizeof mark - 1);
+}
+
 static int visit_level(const struct explained *e, const struct explained_input *input,
 		       const char *cgroup, explained_visit *visit, void *data)
 {
 	cleanup_buf struct buf text = { 0 }, path = { 0 };
 	int r;
 
-	buf_addf(&path, "cgroup%s/%s", cgroup, input->file);
+	buf_addf(&path, "cgroup%s/", cgroup);
+	add_file(e, input->file, &path);
 	r = buf_error(&path) < 0 ? -ENOMEM : buf_readat(&text, e->mount, buf_text(&path), TEXT_MAX);
 	return r < 0 ? r : visit_text(input, cgroup, buf_text(&text), visit, data);
 }

@@ -80,12 +80,18 @@ const struct view_field view_fields[] = {
 	MEM("ShmemPmdMapped", NOT_ACCOUNTED, NULL),
 	MEM_STAT("FileHugePages", "file_thp"),
 	MEM("FilePmdMapped", NOT_ACCOUNTED, NULL),
-	MEM("HugePages_Total", NOT_ACCOUNTED, NULL),
-	MEM("HugePages_Free", NOT_ACCOUNTED, NULL),
-	MEM("HugePages_Rsvd", NOT_ACCOUNTED, NULL),
+	MEM("HugePages_Total", "the smallest limit of the cgroup and its ancestors, at most the "
+			       "host's; the host's where no cgroup accounts them",
+	    "smallest hugetlb.SIZE.max; host /proc/meminfo HugePages_Total"),
+	MEM("HugePages_Free", "HugePages_Total less usage, at most the host's",
+	    "smallest hugetlb.SIZE.max; nearest hugetlb.SIZE.current; "
+	    "host /proc/meminfo HugePages_Free"),
+	MEM("HugePages_Rsvd", "what is reserved less what of it is in use, at most HugePages_Free",
+	    "nearest hugetlb.SIZE.rsvd.current; nearest hugetlb.SIZE.current"),
 	MEM("HugePages_Surp", NOT_ACCOUNTED, NULL),
 	MEM("Hugepagesize", KERNEL, "host /proc/meminfo Hugepagesize"),
-	MEM("Hugetlb", NOT_ACCOUNTED, NULL),
+	MEM("Hugetlb", "HugePages_Total, in kB; they are no part of MemTotal",
+	    "smallest hugetlb.SIZE.max; host /proc/meminfo HugePages_Total"),
 
 	CPU_TIME("user", 1, SPREAD, "nearest cpu.stat user_usec; nearest cpu.stat nice_usec"),
 	CPU_TIME("nice", 2, SPREAD " (from Linux 6.12 on, before that it is in user)",

@@ -11,6 +11,7 @@
 #include "ctlfs/cleanup.h"
 #include "ctlfs/cpulist.h"
 #include "ctlfs/keyed.h"
+#include "ctlfs/viewfield.h"
 #include "disks.h"
 
 #define UNLIMITED UINT64_MAX
@@ -204,6 +205,62 @@ int limits_swap(struct lineage *l, struct swap *swap)
 	if (r == 0)
 		r = parse_limit(buf_text(&text), &swap->used);
 	return r < 0 ? r : smallest(l, "memory.swap.max", &swap->total);
+}
+
+/* mem_fmt() in the kernel: as it names the files. */
+void view_huge_page_name(uint64_t size, char *name, size_t n)
+{
+	static const struct {
+		uint64_t size;
+		const char *name;
+	} units[] = { { UINT64_C(1) << 30, "GB" }, { UINT64_C(1) << 20, "MB" }, { 1024, "KB" } };
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(units) - 1 && size < units[i].size)
+		i++;
+	snprintf(name, n, "%" PRIu64 "%s", size / units[i].size, units[i].name);
+}
+
+/* Bytes in use, or reserved, of the innermost cgroup that has the file. */
+static int read_hugetlb(struct lineage *l, const char *size, const char *what, uint64_t *ret_bytes)
+{
+	cleanup_buf struct buf text = { 0 };
+	char name[64];
+	size_t level;
+	int r;
+
+	snprintf(name, sizeof name, "hugetlb.%s.%s", size, what);
+	r = read_nearest(l, name, &text, &level);
+	return r < 0 ? r : parse_limit(buf_text(&text), ret_bytes);
+}
+
+int limits_hugetlb(struct lineage *l, uint64_t size, struct huge_pages *huge)
+{
+	uint64_t used, reserved = 0, limit = huge->total * size, left;
+	char name[32], max[64];
+	int r;
+
+	if (!huge->total || !size)
+		return 0;
+	view_huge_page_name(size, name, sizeof name);
+	r = read_hugetlb(l, name, "current", &used);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = read_hugetlb(l, name, "rsvd.current", &reserved);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	snprintf(max, sizeof max, "hugetlb.%s.max", name);
+	r = smallest(l, max, &limit);
+	if (r < 0)
+		return r;
+	huge->total = limit / size;
+	left = limit > used ? (limit - used) / size : 0;
+	if (left < huge->free)
+		huge->free = left;
+	/* What is in use is reserved as well. */
+	reserved = reserved > used ? (reserved - used) / size : 0;
+	huge->reserved = reserved < huge->free ? reserved : huge->free;
+	return 0;
 }
 
 int limits_disks(struct lineage *l, struct disks *ret_disks)

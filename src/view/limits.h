@@ -23,6 +23,9 @@ void lineage_free(struct lineage *l);
 int limits_memory(struct lineage *l, struct memory *memory);
 /* Of the innermost cgroup that accounts memory; as it is where none does. */
 int limits_oom_kills(struct lineage *l, uint64_t *kills);
+/* *huge as the machine has them, of size bytes each, made smaller; as it is where no cgroup
+ * accounts them. */
+int limits_hugetlb(struct lineage *l, uint64_t size, struct huge_pages *huge);
 /* *swap as the machine has it, made smaller. Without swap accounting it stays as it is. */
 int limits_swap(struct lineage *l, struct swap *swap);
 /* *cpus as many as are online, made smaller by cpusets and quotas; at least 1. */

@@ -109,12 +109,12 @@ static void show_rest(const struct snapshot *s, const struct shown *m, struct bu
 	kib(out, "ShmemPmdMapped:", 0);
 	kib(out, "FileHugePages:", st[STAT_FILE_THP]);
 	kib(out, "FilePmdMapped:", 0);
-	field(out, "HugePages_Total:", 0, "\n");
-	field(out, "HugePages_Free:", 0, "\n");
-	field(out, "HugePages_Rsvd:", 0, "\n");
+	field(out, "HugePages_Total:", s->huge.total, "\n");
+	field(out, "HugePages_Free:", s->huge.free, "\n");
+	field(out, "HugePages_Rsvd:", s->huge.reserved, "\n");
 	field(out, "HugePages_Surp:", 0, "\n");
 	kib(out, "Hugepagesize:", s->host.huge_page);
-	kib(out, "Hugetlb:", 0);
+	kib(out, "Hugetlb:", s->huge.total * s->host.huge_page);
 }
 
 void render_meminfo(const struct snapshot *s, unsigned cpu, struct buf *out)

@@ -27,10 +27,13 @@ struct gather {
 static int read_host_memory(struct gather *g)
 {
 	struct host_memory *m = &g->s->host;
+	struct huge_pages *huge = &g->s->huge;
 	const struct keyed keys[] = {
 		{ "MemTotal:", &m->total },		{ "SwapTotal:", &m->swap_total },
 		{ "SwapFree:", &m->swap_free },		{ "CommitLimit:", &m->commit_limit },
 		{ "VmallocTotal:", &m->vmalloc_total }, { "Hugepagesize:", &m->huge_page },
+		{ "HugePages_Total:", &huge->total },	{ "HugePages_Free:", &huge->free },
+		{ "HugePages_Rsvd:", &huge->reserved },
 	};
 	int r = g->src->host->ops->text(g->src->host, HOST_MEMINFO, &g->s->meminfo);
 
@@ -55,6 +58,8 @@ static int gather_memory(struct gather *g)
 		swap->used = (host->swap_total - host->swap_free) * KIB;
 	if (g->needs & NEED_MEMORY)
 		r = limits_memory(&g->lineage, memory);
+	if (r == 0 && g->needs & NEED_MEMORY)
+		r = limits_hugetlb(&g->lineage, host->huge_page * KIB, &g->s->huge);
 	return r < 0 ? r : limits_swap(&g->lineage, swap);
 }
 

@@ -15,7 +15,7 @@
 struct states;
 
 enum need {
-	NEED_MEMORY = 1, /* .memory, .swap, .host, .meminfo */
+	NEED_MEMORY = 1, /* .memory, .swap, .host, .huge, .meminfo */
 	NEED_SWAP = 2, /* .swap */
 	NEED_CPUS = 4, /* .cpus */
 	NEED_START = 8, /* .age */
@@ -77,6 +77,11 @@ struct host_memory {
 	uint64_t total, swap_total, swap_free, commit_limit, vmalloc_total, huge_page;
 };
 
+/* Pages of the default size: those that the container may have of the machine's. */
+struct huge_pages {
+	uint64_t total, free, reserved;
+};
+
 /* What io.stat says of a disk. */
 struct disk {
 	unsigned major, minor;
@@ -117,6 +122,7 @@ struct snapshot {
 	struct memory memory;
 	struct swap swap;
 	struct host_memory host;
+	struct huge_pages huge;
 	struct buf meminfo; /* the host's */
 	struct disks disks;
 	struct buf text; /* of the host's file that belongs to the row */

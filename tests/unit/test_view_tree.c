@@ -70,6 +70,39 @@ START_TEST(swap)
 }
 END_TEST
 
+static void assert_huge(uint64_t container, uint64_t total, uint64_t free, uint64_t reserved)
+{
+	ck_assert_uint_eq(meminfo_of(container, "HugePages_Total:"), total);
+	ck_assert_uint_eq(meminfo_of(container, "HugePages_Free:"), free);
+	ck_assert_uint_eq(meminfo_of(container, "HugePages_Rsvd:"), reserved);
+	ck_assert_uint_eq(meminfo_of(container, "Hugetlb:"), total * 2048);
+}
+
+/* The machine has 100 pages of 2 MiB, of which 40 are free. */
+START_TEST(huge_pages)
+{
+	uint64_t a = memory_cgroup(TREE_ROOT, "a", "max"), b = memory_cgroup(a, "b", "max");
+
+	assert_huge(b, 0, 0, 0);
+	host.texts[HOST_MEMINFO] = MEMINFO "HugePages_Total:     100\nHugePages_Free:       40\n"
+					   "HugePages_Rsvd:        5\n";
+	assert_huge(b, 100, 40, 5); /* accounted by nobody */
+	fake_set(&tree, a, "hugetlb.2MB.max", "max\n");
+	fake_set(&tree, a, "hugetlb.2MB.current", "%d\n", 7 * 2 << 20);
+	fake_set(&tree, a, "hugetlb.2MB.rsvd.current", "%d\n", 9 * 2 << 20);
+	assert_huge(b, 100, 40, 2);
+	fake_set(&tree, a, "hugetlb.2MB.max", "%d\n", 10 * 2 << 20);
+	assert_huge(b, 10, 3, 2);
+	fake_set(&tree, b, "hugetlb.2MB.current", "%d\n", 2 << 20);
+	fake_set(&tree, b, "hugetlb.2MB.max", "max\n");
+	assert_huge(b, 10, 9, 9 - 1);
+	/* The limit was set below what is used. */
+	fake_set(&tree, b, "hugetlb.2MB.max", "0\n");
+	assert_huge(b, 0, 0, 0);
+	host.texts[HOST_MEMINFO] = MEMINFO;
+}
+END_TEST
+
 /* The root is the whole machine; so is what no cgroup accounts. A part of a hierarchy is not. */
 START_TEST(machine)
 {
@@ -378,7 +411,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *tests[] = { memory, swap, machine, cpus, errors, cost, slots, callers, reuse };
+	const TTest *tests[] = { memory,  swap,	huge_pages, machine, cpus,
+				 errors, cost,	slots,	    callers, reuse };
 
 	return run_suite("view_tree", tests, ARRAY_SIZE(tests));
 }
