@@ -47,8 +47,8 @@ static void show_lists(const struct shown *m, struct buf *out)
 	kib(out, "Buffers:", 0);
 	kib(out, "Cached:", m->cached);
 	kib(out, "SwapCached:", st[STAT_SWAPCACHED]);
-	kib(out, "Active:", shown_min(st[STAT_ACTIVE_ANON] + st[STAT_ACTIVE_FILE], m->used));
-	kib(out, "Inactive:", shown_min(st[STAT_INACTIVE_ANON] + st[STAT_INACTIVE_FILE], m->used));
+	kib(out, "Active:", st[STAT_ACTIVE_ANON] + st[STAT_ACTIVE_FILE]);
+	kib(out, "Inactive:", st[STAT_INACTIVE_ANON] + st[STAT_INACTIVE_FILE]);
 	kib(out, "Active(anon):", st[STAT_ACTIVE_ANON]);
 	kib(out, "Inactive(anon):", st[STAT_INACTIVE_ANON]);
 	kib(out, "Active(file):", st[STAT_ACTIVE_FILE]);
@@ -58,13 +58,12 @@ static void show_lists(const struct shown *m, struct buf *out)
 	kib(out, "SwapTotal:", m->swap_total);
 	kib(out, "SwapFree:", m->swap_total - m->swap_used);
 	kib(out, "Zswap:", st[STAT_ZSWAP]);
-	kib(out, "Zswapped:", shown_min(st[STAT_ZSWAPPED], m->swap_used));
+	kib(out, "Zswapped:", st[STAT_ZSWAPPED]);
 }
 
 static void show_kinds(const struct shown *m, struct buf *out)
 {
 	const uint64_t *st = m->stat;
-	uint64_t slab = st[STAT_SLAB_RECLAIMABLE] + st[STAT_SLAB_UNRECLAIMABLE];
 
 	kib(out, "Dirty:", st[STAT_FILE_DIRTY]);
 	kib(out, "Writeback:", st[STAT_FILE_WRITEBACK]);
@@ -72,7 +71,7 @@ static void show_kinds(const struct shown *m, struct buf *out)
 	kib(out, "Mapped:", st[STAT_FILE_MAPPED]);
 	kib(out, "Shmem:", st[STAT_SHMEM]);
 	kib(out, "KReclaimable:", st[STAT_SLAB_RECLAIMABLE]);
-	kib(out, "Slab:", shown_min(slab, m->used));
+	kib(out, "Slab:", st[STAT_SLAB_RECLAIMABLE] + st[STAT_SLAB_UNRECLAIMABLE]);
 	kib(out, "SReclaimable:", st[STAT_SLAB_RECLAIMABLE]);
 	kib(out, "SUnreclaim:", st[STAT_SLAB_UNRECLAIMABLE]);
 	kib(out, "KernelStack:", st[STAT_KERNEL_STACK]);

@@ -14,7 +14,8 @@ struct shown {
 };
 
 /* What the container uses is never more than its total, and no part of it more than what it uses,
- * even where limit, usage and statistics were read while they changed. */
+ * nor are parts that are added up (lists; page cache and the kernel's), even where limit, usage and
+ * statistics were read while they changed. */
 void shown_make(const struct snapshot *s, struct shown *ret_shown);
 
 static inline uint64_t shown_min(uint64_t a, uint64_t b)

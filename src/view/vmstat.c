@@ -70,7 +70,8 @@ static uint64_t pages_of(const struct snapshot *s, const struct shown *m, const 
 	if (strcmp(key, "nr_free_pages") == 0)
 		return m->free / page_kb;
 	if (strcmp(key, "nr_zone_write_pending") == 0)
-		return (m->stat[STAT_FILE_DIRTY] + m->stat[STAT_FILE_WRITEBACK]) / page_kb;
+		return shown_min(m->stat[STAT_FILE_DIRTY] + m->stat[STAT_FILE_WRITEBACK],
+				 m->used) / page_kb;
 	return 0;
 }
 
