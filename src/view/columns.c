@@ -98,6 +98,18 @@ void render_softirqs(const struct snapshot *s, unsigned cpu, struct buf *out)
 	render_table(s, out);
 }
 
+/* User, nice and system, in ns: at the end of 64 bits it stays there, rather than to fall. */
+static uint64_t busy_ns(const struct cputime *t)
+{
+	uint64_t busy;
+
+	if (__builtin_add_overflow(t->user, t->nice, &busy) ||
+	    __builtin_add_overflow(busy, t->system, &busy) ||
+	    __builtin_mul_overflow(busy, NSEC_PER_USEC, &busy))
+		return UINT64_MAX;
+	return busy;
+}
+
 /* The head of the host ("version", "timestamp"), then of nine numbers a line the time that the CPU
  * was in use: who waited how long is not accounted by CPU. */
 void render_schedstat(const struct snapshot *s, unsigned cpu, struct buf *out)
@@ -107,8 +119,7 @@ void render_schedstat(const struct snapshot *s, unsigned cpu, struct buf *out)
 	(void)cpu;
 	buf_add(out, text, cpus ? (size_t)(cpus + 1 - text) : strlen(text));
 	for (unsigned i = 0; i < s->times.shown; i++) {
-		const struct cputime *t = &s->times.cpus[i];
-		uint64_t busy = (t->user + t->nice + t->system) * NSEC_PER_USEC;
+		uint64_t busy = busy_ns(&s->times.cpus[i]);
 
 		buf_addf(out, "cpu%u 0 0 0 0 0 0 %llu 0 0\n", i, (unsigned long long)busy);
 	}

@@ -76,12 +76,12 @@ static const struct disk *find_disk(const struct disks *d, unsigned major, unsig
 	return NULL;
 }
 
-/* The line that follows, NULL at the end. */
-static const char *next_line(const char *line)
+/* The length of a line with its end: 0 behind the last one. */
+static size_t line_len(const char *line)
 {
-	const char *end = strchr(line, '\n');
+	size_t len = strcspn(line, "\n");
 
-	return end && end[1] ? end + 1 : NULL;
+	return len + (line[len] == '\n');
 }
 
 /* As diskstats_show(): 20 fields, of which cgroups know eight. */
@@ -97,7 +97,7 @@ static void show_disk(const struct disk *d, const char *name, int name_len, stru
 void render_diskstats(const struct snapshot *s, unsigned cpu, struct buf *out)
 {
 	(void)cpu;
-	for (const char *line = buf_text(&s->text); line; line = next_line(line)) {
+	for (const char *line = buf_text(&s->text); *line; line += line_len(line)) {
 		const struct disk *disk;
 		unsigned major, minor;
 		int at = 0;
@@ -114,11 +114,11 @@ void render_diskstats(const struct snapshot *s, unsigned cpu, struct buf *out)
 void render_partitions(const struct snapshot *s, unsigned cpu, struct buf *out)
 {
 	(void)cpu;
-	for (const char *line = buf_text(&s->text); line; line = next_line(line)) {
+	for (const char *line = buf_text(&s->text); *line; line += line_len(line)) {
 		unsigned major, minor;
 		bool of_disk = *line != '\n' && sscanf(line, "%u %u", &major, &minor) == 2;
 
 		if (!of_disk || find_disk(&s->disks, major, minor))
-			buf_add(out, line, strcspn(line, "\n") + 1);
+			buf_add(out, line, line_len(line));
 	}
 }

@@ -2,6 +2,7 @@
 /*
  * proc/meminfo: the fields of 6.12 in its order; and nodeN/meminfo, which has some of them.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "rows.h"
@@ -11,11 +12,12 @@
 #define VALUE_WIDTH 8
 
 /* "Name:      NUMBER": much of what is rendered, so without printf. */
-static void field(struct buf *out, const char *name, uint64_t value, const char *unit)
+static void kib(struct buf *out, const char *name, uint64_t value)
 {
+	static const char unit[] = " kB\n";
 	char line[64];
 	size_t at = sizeof line - 8;
-	size_t unit_len = strlen(unit), name_len = strlen(name);
+	size_t unit_len = sizeof unit - 1, name_len = strlen(name);
 	size_t end = at + unit_len;
 
 	memcpy(line + at, unit, unit_len);
@@ -30,11 +32,6 @@ static void field(struct buf *out, const char *name, uint64_t value, const char 
 	at -= name_len;
 	memcpy(line + at, name, name_len);
 	buf_add(out, line + at, end - at);
-}
-
-static void kib(struct buf *out, const char *name, uint64_t kb)
-{
-	field(out, name, kb, " kB\n");
 }
 
 static void show_lists(const struct shown *m, struct buf *out)
@@ -92,6 +89,15 @@ static uint64_t commit_limit(const struct host_memory *host, const struct shown 
 	return (uint64_t)((unsigned __int128)of_memory * m->total / host->total) + m->swap_total;
 }
 
+/* hugetlb_report_meminfo() has columns of its own. */
+static void show_huge(const struct huge_pages *h, struct buf *out)
+{
+	buf_addf(out,
+		 "HugePages_Total:   %5" PRIu64 "\nHugePages_Free:    %5" PRIu64
+		 "\nHugePages_Rsvd:    %5" PRIu64 "\nHugePages_Surp:    %5u\n",
+		 h->total, h->free, h->reserved, 0);
+}
+
 static void show_rest(const struct snapshot *s, const struct shown *m, struct buf *out)
 {
 	const uint64_t *st = m->stat;
@@ -108,10 +114,7 @@ static void show_rest(const struct snapshot *s, const struct shown *m, struct bu
 	kib(out, "ShmemPmdMapped:", 0);
 	kib(out, "FileHugePages:", st[STAT_FILE_THP]);
 	kib(out, "FilePmdMapped:", 0);
-	field(out, "HugePages_Total:", s->huge.total, "\n");
-	field(out, "HugePages_Free:", s->huge.free, "\n");
-	field(out, "HugePages_Rsvd:", s->huge.reserved, "\n");
-	field(out, "HugePages_Surp:", 0, "\n");
+	show_huge(&s->huge, out);
 	kib(out, "Hugepagesize:", s->host.huge_page);
 	kib(out, "Hugetlb:", s->huge.total * s->host.huge_page);
 }

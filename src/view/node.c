@@ -49,6 +49,18 @@ static void add_sum(const char *name, uint64_t kb, struct buf *out)
 	buf_addf(out, "Node 0 %-16s%8" PRIu64 " kB\n", name, kb);
 }
 
+/* hugetlb_report_node_meminfo() has columns of its own. */
+static void add_huge_pages(const char *meminfo, struct buf *out)
+{
+	uint64_t total = 0, free = 0, surplus = 0;
+	const struct keyed keys[] = { { "HugePages_Total:", &total }, { "HugePages_Free:", &free },
+				      { "HugePages_Surp:", &surplus } };
+
+	keyed_read(meminfo, keys, ARRAY_SIZE(keys));
+	buf_addf(out, "Node 0 HugePages_Total: %5" PRIu64 "\nNode 0 HugePages_Free:  %5" PRIu64
+		 "\nNode 0 HugePages_Surp:  %5" PRIu64 "\n", total, free, surplus);
+}
+
 /* Those of node_read_meminfo() that proc/meminfo has, too, in its order; and two that it counts
  * otherwise. */
 void render_node_meminfo(const struct snapshot *s, unsigned cpu, struct buf *out)
@@ -59,8 +71,7 @@ void render_node_meminfo(const struct snapshot *s, unsigned cpu, struct buf *out
 	static const char *const after[] = { "Mapped", "AnonPages", "Shmem", "KernelStack",
 		"PageTables", "SecPageTables", "NFS_Unstable", "Bounce", "WritebackTmp",
 		"KReclaimable", "Slab", "SReclaimable", "SUnreclaim", "AnonHugePages",
-		"ShmemHugePages", "ShmemPmdMapped", "FileHugePages", "FilePmdMapped",
-		"HugePages_Total", "HugePages_Free", "HugePages_Surp" };
+		"ShmemHugePages", "ShmemPmdMapped", "FileHugePages", "FilePmdMapped" };
 	cleanup_buf struct buf meminfo = { 0 };
 	uint64_t total = 0, free = 0, cached = 0, swapcached = 0;
 	const struct keyed keys[] = { { "MemTotal:", &total }, { "MemFree:", &free },
@@ -78,4 +89,5 @@ void render_node_meminfo(const struct snapshot *s, unsigned cpu, struct buf *out
 	add_sum("FilePages:", cached + swapcached, out);
 	for (size_t i = 0; i < ARRAY_SIZE(after); i++)
 		add_line(text, after[i], out);
+	add_huge_pages(text, out);
 }
