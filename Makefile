@@ -64,7 +64,7 @@ LIB_OBJECTS = $(patsubst %.c,$(BUILD)/pic/%.o,$(wildcard $(addprefix src/,$(adds
 LIBS = $(addprefix $(BUILD)/,libctlfs-emul.a $(LIB_SONAME))
 
 .PHONY: all run test test-vm test-vm-full bench lint asan tsan install clean help tests fuzz fuzzers
-.PHONY: conform conform-native kselftest mutants benches
+.PHONY: conform conform-native kselftest mutants benches views
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -180,6 +180,11 @@ mutants: ## whether attack tests can fail: each without the check that it attack
 	.ci/install-packages build test vm
 	$(MAKE) all tests
 	python3 -B tests/mutants $(NAMES)
+
+views: ## every renderer of the views over random snapshots: ROUNDS=1000000
+	.ci/install-packages build test
+	$(MAKE) $(BUILD)/tests/test_view_random
+	CTLFS_VIEW_ROUNDS=$(or $(ROUNDS),1000000) $(BUILD)/tests/test_view_random
 
 kselftest: ## the kernel's own tests: the emulator beside the kernel (ARGS=--again)
 	.ci/install-packages build test vm
