@@ -58,6 +58,10 @@ unsigned view_parent(unsigned slot);
  * other. -ENOENT if it is rendered, -EOPNOTSUPP if the container has no such file, -ENODEV. */
 int view_relay(struct view *v, uint64_t container, unsigned slot, uint64_t *ret_node);
 
+/* Whether a file that is only read may be opened for writing by who has the right to, as in procfs,
+ * where the write is then an error; in sysfs it may not. */
+bool view_opens_to_write(unsigned slot);
+
 /* Appends the text of the file at slot, of one moment. -ENODEV if the container is gone; a failed
  * read is an error, never an empty file or a host value. */
 int view_render(struct view *v, uint64_t container, unsigned slot, struct buf *out);

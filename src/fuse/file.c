@@ -93,9 +93,11 @@ static int open_view(fuse_req_t req, struct handle *h, int flags)
 	if (r < 0)
 		return r;
 	r = view_relay(v, h->container, node_slot(h->node), &node);
+	if (r == -ENOENT && ((flags & O_ACCMODE) == O_RDONLY ||
+			     view_opens_to_write(node_slot(h->node))))
+		return 0;
 	if (r == -ENOENT)
-		return (flags & O_ACCMODE) == O_RDONLY ? 0 :
-							 refuse(EACCES, "a view is only read");
+		return refuse(EACCES, "a view is only read");
 	if (r < 0)
 		return r;
 	events_remove(h);
@@ -337,6 +339,8 @@ static int write_command(struct handle *h, const struct caller *writer, const ch
 	guard_mutex(&h->lock);
 	if (h->file)
 		return h->file->ops->write(h->file, writer, text, size);
+	if (node_kind(h->node) == NODE_VIEW)
+		return refuse(EIO, "a view is only read");
 	if (strlen(text) != size)
 		return refuse(EINVAL, "a NUL in the text");
 	return ctl_write(h->server, h->node - TOP_CTL_FILE, text);

@@ -317,6 +317,15 @@ int view_relay(struct view *v, uint64_t container, unsigned slot, uint64_t *ret_
 	return r;
 }
 
+bool view_opens_to_write(unsigned slot)
+{
+	const struct view_row *row;
+	unsigned cpu;
+
+	row = row_of(slot, &cpu);
+	return row && strncmp(row->path, "proc/", 5) == 0;
+}
+
 int view_render(struct view *v, uint64_t container, unsigned slot, struct buf *out)
 {
 	cleanup_snapshot struct snapshot s = { 0 };
