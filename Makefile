@@ -148,18 +148,18 @@ run: ## install what is missing, build, and show the main job
 	tests/demo $(BUILD)/ctlfs
 
 test: ## install, build and run every test, the VM tier included
-	.ci/install-packages build test bench fuzz vm runtimes
+	.ci/install-packages build test bench fuzz vm runtimes tools
 	$(MAKE) -j$$(nproc) all tests benches
 	$(FUZZ_BUILD)
 	FUZZ_SECONDS=5 tests/run unit library mount fuzz bench vm
 
 test-vm: ## only the tests on a real kernel in a virtual machine
-	.ci/install-packages build test vm runtimes
+	.ci/install-packages build test vm runtimes tools
 	$(MAKE) all tests
 	tests/run vm
 
 test-vm-full: ## every test of a mount, and of the kernel, on Debian's kernels 6.1 and 6.12
-	.ci/install-packages build test vm runtimes
+	.ci/install-packages build test vm runtimes tools
 	$(MAKE) all tests
 	tests/run vm-full
 
@@ -221,13 +221,13 @@ TSAN = -fsanitize=thread -Wno-error
 TIERS = unit mount
 
 asan: ## tests under AddressSanitizer and UBSan: TIERS="unit mount vm"
-	.ci/install-packages build test lint $(if $(filter vm,$(TIERS)),vm runtimes)
+	.ci/install-packages build test lint $(if $(filter vm,$(TIERS)),vm runtimes tools)
 	$(MAKE) BUILD=build/asan SANITIZE="$(ASAN)" OPT=-O1 HARDENING=-fPIE all tests
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp CTLFS_BUILD=build/asan \
 		tests/run $(TIERS)
 
 tsan: ## tests under ThreadSanitizer: TIERS="unit mount vm"
-	.ci/install-packages build test lint $(if $(filter vm,$(TIERS)),vm runtimes)
+	.ci/install-packages build test lint $(if $(filter vm,$(TIERS)),vm runtimes tools)
 	$(MAKE) BUILD=build/tsan SANITIZE="$(TSAN)" OPT=-O1 HARDENING=-fPIE all tests
 	TSAN_OPTIONS=die_after_fork=0 CTLFS_BUILD=build/tsan CTLFS_STRESS_SECONDS=60 \
 		CTLFS_TEST_SLOW=4 \
