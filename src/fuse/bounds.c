@@ -14,8 +14,8 @@
 #define DESCRIPTORS_SPARED 1024 /* for directories that are kept, workers, one request each */
 #define PAGES_MAX 32768
 #define PAGES_FREE 1024
-#define WAITING_MAX (THREADS_MAX - 8)
-#define WAITING_FREE 4
+#define WAITING_MAX 24 /* more at a time only wait for each other in the kernel */
+#define WAITING_FREE 2
 
 static size_t choose_files(void)
 {
@@ -44,7 +44,7 @@ void bounds_free(struct server *s)
 }
 
 /* Those whose place is not known share one. */
-static void find_lineage(struct server *s, pid_t tid, struct lineage *who)
+void bounds_who(struct server *s, pid_t tid, struct lineage *who)
 {
 	struct tree *t = s->config.tree;
 	uint64_t own = 0;
@@ -61,25 +61,28 @@ static int refuse_bound(enum bound kind)
 	case BOUND_FILES:
 		return refuse(EMFILE, "the container has as many files of this mount open as one "
 				      "may");
-	case BOUND_PAGES:
-		return refuse(ENOMEM, "the container holds as much as one may of what it has "
-				      "begun to read");
 	default:
-		return refuse(EAGAIN, "as many calls of the container are waiting for an answer as "
-				      "may");
+		return refuse(ENOMEM, "the container holds as much as one may of what it has "
+				      "begun to read, and of calls that wait");
 	}
+}
+
+bool bounds_try(struct server *s, enum bound kind, const struct lineage *who, size_t amount,
+		struct quota_claim *claim)
+{
+	return quota_take(&s->bounds[kind], NULL, amount, claim) ||
+	       (who && quota_take(&s->bounds[kind], who, amount, claim));
 }
 
 int bounds_take(struct server *s, enum bound kind, pid_t tid, size_t amount,
 		struct quota_claim *claim)
 {
-	struct quota *q = &s->bounds[kind];
 	struct lineage who;
 
-	if (quota_take(q, NULL, amount, claim))
+	if (bounds_try(s, kind, NULL, amount, claim))
 		return 0;
-	find_lineage(s, tid, &who);
-	return quota_take(q, &who, amount, claim) ? 0 : refuse_bound(kind);
+	bounds_who(s, tid, &who);
+	return bounds_try(s, kind, &who, amount, claim) ? 0 : refuse_bound(kind);
 }
 
 int bounds_resize(struct server *s, enum bound kind, pid_t tid, size_t amount,

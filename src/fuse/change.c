@@ -99,42 +99,64 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
 		fuse_reply_attr(req, &now, timeout);
 }
 
-void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+static void serve_mkdir(struct call *c, int r)
 {
-	struct tree *t = server_of(req)->config.tree;
-	struct attempt a = { "mkdir", parent, name };
-	struct caller who = caller_of(req);
-	int r;
+	struct tree *t = server_of(c->req)->config.tree;
+	struct attempt a = { "mkdir", c->node, c->data };
+	struct caller who = caller_of(c->req);
 
-	if (node_kind(parent) == NODE_TREE)
-		r = t->ops->mkdir(t, &who, node_rest(parent), name, mode);
-	else
-		r = refuse(EPERM, OUTSIDE);
+	if (r == 0) {
+		r = t->ops->mkdir(t, &who, node_rest(c->node), c->data, c->mode);
+		turn_over(c);
+	}
 	if (r < 0) {
-		reply_refused(req, r, &a);
+		reply_refused(c->req, r, &a);
 		return;
 	}
-	note_done(req, &a);
-	op_lookup(req, parent, name);
+	note_done(c->req, &a);
+	op_lookup(c->req, c->node, c->data);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct call c = { serve_mkdir, req, NULL, parent, name, strlen(name) + 1, .mode = mode };
+
+	if (node_kind(parent) == NODE_TREE)
+		turns_call(&c);
+	else
+		reply_refused(req, refuse(EPERM, OUTSIDE),
+			      &(struct attempt){ "mkdir", parent, name });
+}
+
+static void serve_rmdir(struct call *c, int r)
+{
+	struct tree *t = server_of(c->req)->config.tree;
+	struct attempt a = { "rmdir", c->node, c->data };
+	struct caller who = caller_of(c->req);
+
+	if (r == 0) {
+		r = t->ops->rmdir(t, &who, node_rest(c->node), c->data);
+		turn_over(c);
+	}
+	if (r < 0) {
+		reply_refused(c->req, r, &a);
+		return;
+	}
+	note_done(c->req, &a);
+	fuse_reply_err(c->req, 0);
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct tree *t = server_of(req)->config.tree;
-	struct attempt a = { "rmdir", parent, name };
-	struct caller who = caller_of(req);
+	struct call c = { serve_rmdir, req, NULL, parent, name, strlen(name) + 1 };
 	int r;
 
-	if (node_kind(parent) == NODE_TREE)
-		r = t->ops->rmdir(t, &who, node_rest(parent), name);
-	else if (parent == TOP_ROOT && !strcmp(name, "cgroup"))
-		r = refuse(EBUSY, "the tree's root is as a mount point");
-	else
-		r = refuse(EPERM, OUTSIDE);
-	if (r < 0) {
-		reply_refused(req, r, &a);
+	if (node_kind(parent) == NODE_TREE) {
+		turns_call(&c);
 		return;
 	}
-	note_done(req, &a);
-	fuse_reply_err(req, 0);
+	r = parent == TOP_ROOT && !strcmp(name, "cgroup") ?
+		    refuse(EBUSY, "the tree's root is as a mount point") :
+		    refuse(EPERM, OUTSIDE);
+	reply_refused(req, r, &(struct attempt){ "rmdir", parent, name });
 }

@@ -43,6 +43,7 @@ static int show_stats(struct server *s, const struct caller *reader, struct buf 
 	buf_addf(out, "uptime_usec %llu\n",
 		 (unsigned long long)(monotonic_ns() - s->started_ns) / 1000);
 	buf_addf(out, "threads %u\n", s->n_workers);
+	buf_addf(out, "waiting %u\n", s->turns.waiting);
 	buf_addf(out, "spin_usec %u\n", s->config.spin_usec);
 	for (int i = 0; i < STAT_COUNTERS; i++)
 		buf_addf(out, "%s %llu\n", names[i],

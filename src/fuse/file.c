@@ -37,7 +37,7 @@ static struct handle *handle_get(const struct fuse_file_info *fi)
 	return h;
 }
 
-static void handle_put(struct handle *h)
+void file_put(struct handle *h)
 {
 	if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) == 1)
 		handle_free(h);
@@ -269,22 +269,6 @@ static int keep_text(struct handle *h, const struct caller *reader)
 	return r;
 }
 
-/* Takes the lock, for which a long write to the same open file may let one wait. */
-static int lock_to_read(struct handle *h, const struct caller *reader)
-{
-	struct quota_claim waiting = { 0 };
-	int r;
-
-	if (pthread_mutex_trylock(&h->lock) == 0)
-		return 0;
-	r = loop_slow_begin(h->server, reader->pid, &waiting);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&h->lock);
-	loop_slow_end(h->server, &waiting);
-	return 0;
-}
-
 /* With the lock. */
 static void read_and_reply(fuse_req_t req, struct handle *h, const struct caller *reader,
 			   size_t size, size_t from)
@@ -310,21 +294,38 @@ static void read_and_reply(fuse_req_t req, struct handle *h, const struct caller
 	fuse_reply_buf(req, h->text.data + at, size);
 }
 
+/* With the lock, which it lets go. */
+static void end_read(struct call *c)
+{
+	struct caller reader = caller_of(c->req);
+
+	read_and_reply(c->req, c->h, &reader, c->size, (size_t)c->off);
+	pthread_mutex_unlock(&c->h->lock);
+	file_put(c->h);
+}
+
+/* A long write to the same open file lets one wait for the lock. */
+static void serve_read(struct call *c, int r)
+{
+	if (r < 0) {
+		reply_refused(c->req, r, &(struct attempt){ "read", c->h->node });
+		file_put(c->h);
+		return;
+	}
+	pthread_mutex_lock(&c->h->lock);
+	turn_over(c);
+	end_read(c);
+}
+
 void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct handle *h = handle_get(fi);
-	struct caller reader = caller_of(req);
-	int r = lock_to_read(h, &reader);
+	struct call c = { serve_read, req, handle_get(fi), node, .size = size, .off = off };
 
-	(void)node;
-	count(h->server, STAT_READS);
-	if (r == 0) {
-		read_and_reply(req, h, &reader, size, (size_t)off);
-		pthread_mutex_unlock(&h->lock);
-	} else {
-		reply_refused(req, r, &(struct attempt){ "read", h->node });
-	}
-	handle_put(h);
+	count(c.h->server, STAT_READS);
+	if (pthread_mutex_trylock(&c.h->lock) == 0)
+		end_read(&c);
+	else
+		turns_call(&c);
 }
 
 static int write_command(struct handle *h, const struct caller *writer, const char *data,
@@ -346,38 +347,42 @@ static int write_command(struct handle *h, const struct caller *writer, const ch
 	return ctl_write(h->server, h->node - TOP_CTL_FILE, text);
 }
 
+static void serve_write(struct call *c, int r)
+{
+	struct attempt a = { "write", c->node, NULL, c->data, c->size };
+	struct caller writer = caller_of(c->req);
+
+	if (r == 0) {
+		r = write_command(c->h, &writer, c->data, c->size);
+		turn_over(c);
+	}
+	if (r < 0) {
+		reply_refused(c->req, r, &a);
+	} else {
+		note_done(c->req, &a);
+		fuse_reply_write(c->req, c->size);
+	}
+	file_put(c->h);
+}
+
 void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t off,
 	      struct fuse_file_info *fi)
 {
-	struct attempt a = { "write", node, NULL, data, size };
-	struct handle *h = handle_of(fi);
-	struct caller writer = caller_of(req);
-	struct quota_claim waiting = { 0 };
-	int r;
+	struct call c = { serve_write, req, NULL, node, data, size };
 
 	(void)off;
-	count(h->server, STAT_WRITES);
-	if (h->echo) {
+	count(server_of(req), STAT_WRITES);
+	if (handle_of(fi)->echo) {
 		fuse_reply_write(req, size);
 		return;
 	}
-	r = loop_slow_begin(h->server, writer.pid, &waiting);
-	if (r == 0) {
-		r = write_command(h, &writer, data, size);
-		loop_slow_end(h->server, &waiting);
-	}
-	/* From the reply on the file may be gone. */
-	if (r < 0) {
-		reply_refused(req, r, &a);
-		return;
-	}
-	note_done(req, &a);
-	fuse_reply_write(req, size);
+	c.h = handle_get(fi);
+	turns_call(&c);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	(void)node;
-	handle_put(handle_of(fi));
+	file_put(handle_of(fi));
 	fuse_reply_err(req, 0);
 }

@@ -40,6 +40,16 @@ static ssize_t io_writev(int fd, struct iovec *iov, int n, void *userdata)
 
 const struct fuse_custom_io loop_io = { .read = io_read, .writev = io_writev };
 
+int loop_device(void)
+{
+	return current_fd;
+}
+
+void loop_set_device(int device)
+{
+	current_fd = device;
+}
+
 static int clone_device(int device, int flags)
 {
 	cleanup_close int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | flags);
@@ -163,24 +173,21 @@ static bool worker_add(struct server *s)
 
 int loop_start(struct server *s)
 {
-	for (unsigned n = choose_numbers(s); n > 0 && worker_add(s); n--)
+	s->n_quick = choose_numbers(s);
+	while (s->n_workers < s->n_quick && worker_add(s))
 		;
 	return s->n_workers ? 0 : -EAGAIN;
 }
 
-int loop_slow_begin(struct server *s, pid_t tid, struct quota_claim *claim)
+void loop_slow_begin(struct server *s)
 {
-	int r = bounds_take(s, BOUND_WAITING, tid, 1, claim);
-
-	if (r == 0 && atomic_fetch_add(&s->n_slow, 1) + 1 >= s->n_workers)
+	if (atomic_fetch_add(&s->n_slow, 1) + 1 + s->n_quick > s->n_workers)
 		worker_add(s);
-	return r;
 }
 
-void loop_slow_end(struct server *s, struct quota_claim *claim)
+void loop_slow_end(struct server *s)
 {
 	atomic_fetch_sub(&s->n_slow, 1);
-	bounds_drop(s, BOUND_WAITING, claim);
 }
 
 /* A signal that comes just before a worker goes to sleep in read(2) is lost on it: so it is sent
@@ -205,8 +212,9 @@ void loop_stop(struct server *s)
 	pthread_mutex_lock(&s->workers_lock);
 	s->stop = true; /* from here on none is added */
 	pthread_mutex_unlock(&s->workers_lock);
-	for (unsigned i = 0; i < s->n_workers; i++) {
+	for (unsigned i = 0; i < s->n_workers; i++)
 		join(&s->workers[i]);
+	turns_stop(s); /* by their devices */
+	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_close(&s->workers[i]);
-	}
 }

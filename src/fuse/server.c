@@ -49,6 +49,7 @@ int server_new(const struct server_config *config, int fd, struct server **ret_s
 	errlog_init(&s->errors);
 	events_init(s);
 	bounds_init(s);
+	turns_init(s);
 	s->config.tree->forgets = true;
 	pthread_mutex_init(&s->workers_lock, NULL);
 	pthread_mutex_init(&s->log_lock, NULL);
@@ -102,6 +103,7 @@ void server_free(struct server *s)
 	file_close_all(s);
 	events_free(s);
 	errlog_free(&s->errors);
+	turns_free(s);
 	bounds_free(s);
 	pthread_mutex_destroy(&s->workers_lock);
 	pthread_mutex_destroy(&s->log_lock);

@@ -2,8 +2,9 @@
 /*
  * What the files of the FUSE server share: the server, its open files, and the operations.
  *
- * Lock order: handle->lock, errlog.lock, events.lock; log_lock alone. No lock but a handle's own is
- * held over a call into a tree or a view, and none over a write to /dev/fuse.
+ * Lock order: handle->lock, errlog.lock, events.lock; log_lock alone; for turns.lock see turns.c.
+ * No lock but a handle's own is held over a call into a tree or a view, and none over a write to
+ * /dev/fuse.
  */
 #ifndef CTLFS_FUSE_SESSION_H
 #define CTLFS_FUSE_SESSION_H
@@ -23,6 +24,7 @@
 #include "ctlfs/server.h"
 #include "errlog.h"
 #include "nodes.h"
+#include "turns.h"
 #include "witness.h"
 
 /* How long the kernel may trust what it was told: for ever, a second, not at all. */
@@ -99,6 +101,7 @@ struct server {
 	pthread_mutex_t workers_lock; /* n_workers grows under it */
 	_Atomic unsigned n_workers;
 	_Atomic unsigned n_slow; /* of them in what may take long */
+	unsigned n_quick; /* how many others there are to be, as at the start */
 	atomic_bool spinner; /* somebody spins: at most one does */
 	atomic_bool stop; /* workers end */
 	int stop_fd; /* eventfd: readable when somebody wants the end */
@@ -107,6 +110,7 @@ struct server {
 	pthread_mutex_t log_lock;
 	struct rate_sources log_rates; /* under log_lock */
 	struct quota bounds[BOUNDS];
+	struct turns turns;
 	struct events events;
 };
 
@@ -130,12 +134,16 @@ extern const struct fuse_lowlevel_ops server_ops;
 struct caller caller_of(fuse_req_t req);
 int may_look(fuse_req_t req, uint64_t node); /* tree_ops.look() for the caller */
 
-/* bounds.c: 0, or -EMFILE, -ENOMEM, -EAGAIN if the container of thread tid has enough; the reason
- * is noted. A claim begins as all zero and is dropped in the end. */
+/* bounds.c: 0, or -EMFILE, -ENOMEM if the container of thread tid has enough; the reason is noted.
+ * A claim begins as all zero and is dropped in the end. */
 void bounds_init(struct server *s);
 void bounds_free(struct server *s);
 int bounds_take(struct server *s, enum bound kind, pid_t tid, size_t amount,
 		struct quota_claim *claim);
+/* The same for somebody who is known, or NULL: of what is for anybody; without a reason. */
+bool bounds_try(struct server *s, enum bound kind, const struct lineage *who, size_t amount,
+		struct quota_claim *claim);
+void bounds_who(struct server *s, pid_t tid, struct lineage *ret_who); /* whom it counts as */
 /* Grows the claim; on failure there is none. */
 int bounds_resize(struct server *s, enum bound kind, pid_t tid, size_t amount,
 		  struct quota_claim *claim);
@@ -182,6 +190,7 @@ void op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, of
 	      struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
 
+void file_put(struct handle *h); /* gives a reference back */
 void file_close_all(struct server *s); /* when nobody serves any more */
 bool file_is_gone(const struct handle *h); /* a tree's file, or its cgroup, was removed */
 
@@ -216,11 +225,14 @@ enum ctl_log ctl_log(size_t row); /* whether it is the log of refusals, and in w
 /* loop.c */
 int loop_start(struct server *s);
 void loop_stop(struct server *s); /* returns when no worker is left */
-/* Around what may block for long, as writes that make the kernel reclaim memory do, for thread tid:
- * a worker stays free for everybody else. -EAGAIN if its container has too many of these; the
- * reason is noted. */
-int loop_slow_begin(struct server *s, pid_t tid, struct quota_claim *claim);
-void loop_slow_end(struct server *s, struct quota_claim *claim);
+/* Around what may block for long, as writes that make the kernel reclaim memory do: a worker stays
+ * free for everybody else. Through turns.c alone, which bounds how many there are. */
+void loop_slow_begin(struct server *s);
+void loop_slow_end(struct server *s);
+/* Where this thread has read the request that it serves: the kernel takes the answer there and
+ * nowhere else. */
+int loop_device(void);
+void loop_set_device(int device);
 #define LOOP_SIGNAL SIGRTMIN /* interrupts a worker that sleeps in read(2) */
 extern const struct fuse_custom_io loop_io;
 

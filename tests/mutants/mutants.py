@@ -99,4 +99,10 @@ MUTANTS = (
         Change("src/base/quota.c", "	if (claim->amount > q->max - q->used)\n",
                "	if (q->max)\n		return true;\n	if (!q->max)\n"),
     ), ("kernel_flood.Floods.test_open_files",)),
+    Mutant("no-bound-on-memory", (
+        Change("src/fuse/bounds.c", "PAGES_MAX, PAGES_FREE", "PAGES_MAX, PAGES_MAX"),
+    ), ("kernel_flood.Memory.test_begun_to_read",)),
+    Mutant("no-bound-on-waiting", (
+        Change("src/fuse/bounds.c", "WAITING_MAX, WAITING_FREE", "WAITING_MAX, WAITING_MAX"),
+    ), ("test_turns",)),
 )
