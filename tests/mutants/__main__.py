@@ -77,20 +77,31 @@ def build_all(mutants):
 
 # --- in the VM -----------------------------------------------------------------------------------
 
+def unit_result(program, env):
+    """A check that failed is a line FILE:LINE:F:..., a crash or a time-out one with E."""
+    done = subprocess.run([program], env=env, check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode == 0:
+        return "passed"
+    return "failed" if re.search(r"^\S+:\d+:F:", done.stdout, re.M) else "broken"
+
+
+def mount_results(out):
+    """A test that failed for another reason than an assertion, such as its setup, is broken."""
+    for kind, test, text in re.findall(r"^(passed|failed) +(\S+)$((?:\n    .*)*)", out, re.M):
+        yield test, "broken" if kind == "failed" and "AssertionError" not in text else kind
+
+
 def results(name, tests):
-    """{test: passed or failed} with the programs of that name."""
+    """{test: passed, failed or broken} with the programs of that name."""
     env = {**os.environ, "CTLFS_BUILD": f"build/mutants/{name}", "CTLFS_RACE_ROUNDS": ROUNDS}
     found = {}
     for test in filter(is_unit, tests):
-        status = subprocess.run([WORK / name / "tests" / test], env=env, check=False,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-        found[test] = "failed" if status else "passed"
+        found[test] = unit_result(WORK / name / "tests" / test, env)
     mounted = [test for test in tests if not is_unit(test)]
     if mounted:
         out = subprocess.run([sys.executable, "-B", "tests/mount", "kernel", *mounted], cwd=REPO,
                              env=env, stdout=subprocess.PIPE, text=True, check=False).stdout
-        found.update((test, kind) for kind, test in
-                     re.findall(r"^(passed|failed) +(\S+)$", out, re.M))
+        found.update(mount_results(out))
     return found
 
 
