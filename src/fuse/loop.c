@@ -173,15 +173,17 @@ static bool worker_add(struct server *s)
 
 int loop_start(struct server *s)
 {
-	s->n_quick = choose_numbers(s);
-	while (s->n_workers < s->n_quick && worker_add(s))
+	unsigned begin = choose_numbers(s);
+
+	s->n_spare = begin > 2 ? begin / 2 : 1;
+	while (s->n_workers < begin && worker_add(s))
 		;
 	return s->n_workers ? 0 : -EAGAIN;
 }
 
 void loop_slow_begin(struct server *s)
 {
-	if (atomic_fetch_add(&s->n_slow, 1) + 1 + s->n_quick > s->n_workers)
+	if (atomic_fetch_add(&s->n_slow, 1) + 1 + s->n_spare > s->n_workers)
 		worker_add(s);
 }
 

@@ -101,7 +101,7 @@ struct server {
 	pthread_mutex_t workers_lock; /* n_workers grows under it */
 	_Atomic unsigned n_workers;
 	_Atomic unsigned n_slow; /* of them in what may take long */
-	unsigned n_quick; /* how many others there are to be, as at the start */
+	unsigned n_spare; /* how many others there are to be: half of those at the start */
 	atomic_bool spinner; /* somebody spins: at most one does */
 	atomic_bool stop; /* workers end */
 	int stop_fd; /* eventfd: readable when somebody wants the end */

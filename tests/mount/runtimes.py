@@ -149,6 +149,8 @@ class Containers:
         report = started.report()
         self.assertGreater(int(report["free"]), MEMORY >> 10)
         self.assertEqual(str(os.cpu_count()), report["cpuinfo"])
+        # Its shell may just be making a child, which is called as itself at first.
+        wait_for(lambda: len(started.pids()) == 1, "there is one such process")
         pid, = started.pids()
         want = {**WANT, TREE + "/cgroup.type": "domain\n"}
         attach_cycle(self, self.mount, pid, want, tree="yes", rounds=1)
