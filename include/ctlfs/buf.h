@@ -33,6 +33,9 @@ const char *buf_text(const struct buf *b); /* "" when empty; never NULL */
 /* Appends all of fd from offset 0 (pread) or of dirfd/path. 0 or -errno; on failure b is as before.
  * Reads at most max bytes: -EFBIG beyond. One read suffices for small files of procfs. */
 int buf_pread(struct buf *b, int fd, size_t max);
+/* The same of a file that gives its whole text in one read if there is room, as those of cgroupfs
+ * with one record do: the read that would find the end is not made. */
+int buf_pread_record(struct buf *b, int fd, size_t max);
 int buf_readat(struct buf *b, int dirfd, const char *path, size_t max);
 
 #define cleanup_buf __attribute__((cleanup(buf_free)))

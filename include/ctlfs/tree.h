@@ -86,6 +86,10 @@ struct tree_ops {
 	/* May who look into node: list it, read its xattrs? Asked by a front end before it does
 	 * that for him. -EACCES, -EINTR. NULL: everybody may. */
 	int (*look)(struct tree *t, const struct caller *who, uint64_t node);
+	/* What tree_read() and, for directories, tree_parent() say, where they can be had for less
+	 * than by stat and open: a parent also of a directory that is gone. NULL: by those. */
+	int (*read)(struct tree *t, uint64_t dir, const char *name, struct buf *out);
+	int (*parent)(struct tree *t, uint64_t dir, uint64_t *ret_parent);
 	void (*destroy)(struct tree *t);
 	/* Nobody uses directory node any more: see struct tree, forgets. NULL: need not be told. */
 	void (*forget)(struct tree *t, uint64_t node);
@@ -146,6 +150,7 @@ void tree_on_change(struct tree *t, void (*changed)(void *data, uint64_t node), 
 void tree_destroy(struct tree *t); /* NULL is fine */
 /* Appends the text of interface file name of dir. */
 int tree_read(struct tree *t, uint64_t dir, const char *name, struct buf *out);
+int tree_read_node(struct tree *t, uint64_t file, struct buf *out); /* by its number */
 /* Writes text to interface file name of dir as the daemon itself. */
 int tree_write(struct tree *t, uint64_t dir, const char *name, const char *text);
 /* By path from the root, as the daemon itself; "/a/b", "a/b" and "/a/b/" are the same cgroup. */

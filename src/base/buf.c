@@ -132,21 +132,24 @@ const char *buf_text(const struct buf *b)
 	return b->data ? b->data : "";
 }
 
-int buf_pread(struct buf *b, int fd, size_t max)
+/* record: a read that leaves room has found the end. Otherwise a short read has not: files of
+ * procfs may come in pieces of any length. */
+static int pread_all(struct buf *b, int fd, size_t max, bool record)
 {
 	size_t before = b->len, got = 0;
 	bool failed = b->failed;
 	int error = 0;
 
-	/* A short read is not the end: files of procfs may come in pieces of any length. */
 	for (;;) {
+		size_t room;
 		ssize_t n;
 
 		if (!reserve(b, FIRST_SIZE / 2)) {
 			error = -ENOMEM;
 			break;
 		}
-		n = pread(fd, b->data + b->len, b->cap - b->len - 1, (off_t)got);
+		room = b->cap - b->len - 1;
+		n = pread(fd, b->data + b->len, room, (off_t)got);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -159,6 +162,8 @@ int buf_pread(struct buf *b, int fd, size_t max)
 			error = -EFBIG;
 			break;
 		}
+		if (record && (size_t)n < room)
+			break;
 	}
 	if (error) {
 		b->len = before;
@@ -167,6 +172,16 @@ int buf_pread(struct buf *b, int fd, size_t max)
 	if (b->data)
 		b->data[b->len] = '\0';
 	return error;
+}
+
+int buf_pread(struct buf *b, int fd, size_t max)
+{
+	return pread_all(b, fd, max, false);
+}
+
+int buf_pread_record(struct buf *b, int fd, size_t max)
+{
+	return pread_all(b, fd, max, true);
 }
 
 int buf_readat(struct buf *b, int dirfd, const char *path, size_t max)

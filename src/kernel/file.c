@@ -23,8 +23,6 @@
 #include "move.h"
 #include "policy.h"
 
-#define READ_MAX (64u << 20)
-
 struct kernel_file {
 	struct tree_file file; /* first */
 	struct opened own; /* its fd, or -1 */
@@ -41,7 +39,7 @@ static struct kernel_file *file_of(struct tree_file *f)
 	return (struct kernel_file *)f;
 }
 
-static bool holds_pids(const char *name)
+bool holds_pids(const char *name)
 {
 	return !strcmp(name, "cgroup.procs") || !strcmp(name, "cgroup.threads");
 }

@@ -4,8 +4,8 @@
  * only the root's is TREE_ROOT. The number names the cgroup or file for good: cgroupfs neither
  * reuses nor moves nodes.
  *
- * Locks: each of nodes, kept, opened, watch and polling has one of its own; none is held while
- * another is taken.
+ * Locks: each of nodes, kept, named, opened, watch and polling has one of its own; none is held
+ * while another is taken.
  */
 #ifndef CTLFS_KERNEL_INTERNAL_H
 #define CTLFS_KERNEL_INTERNAL_H
@@ -43,6 +43,8 @@ struct kernel {
 	struct lru nodes; /* struct node: where nodes are that were seen */
 	pthread_mutex_t kept_lock;
 	struct lru kept; /* struct kept: open files */
+	pthread_mutex_t named_lock;
+	struct lru named; /* struct named: which of these is called how */
 	pthread_mutex_t opened_lock;
 	struct opened *opened[OPENED_BUCKETS];
 	struct watch *watch;
@@ -114,6 +116,7 @@ struct kept {
 	pthread_mutex_t reading; /* one reader at a time sees one moment */
 };
 
+size_t kept_capacity(const struct kernel *k); /* how many are kept at most */
 int kept_init(struct kernel *k);
 void kept_free(struct kernel *k);
 /* The kept fd of node, held until kept_release(); NULL if there is none. */
@@ -152,7 +155,14 @@ void polled_end(struct polling *p, struct polled **file);
 /* Whether its trigger has fired since this was last asked, without what poll() on it finds. */
 bool polled_take(struct polling *p, struct polled **file);
 
+/* named.c: tree_ops.read() */
+int named_init(struct kernel *k);
+void named_free(struct kernel *k);
+int named_read(struct tree *t, uint64_t dir, const char *name, struct buf *out);
+
 /* file.c */
+#define READ_MAX (64u << 20)
+bool holds_pids(const char *name); /* is it a list of them? */
 int kernel_file_open(struct tree *t, const struct caller *who, uint64_t node, int flags,
 		     struct tree_file **ret_file);
 

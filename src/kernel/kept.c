@@ -31,21 +31,21 @@ static void drop_kept(void *data, struct lru_item *item)
 }
 
 /* Leaves at least half of the fds that the process may have to others. */
-static size_t capacity(unsigned share)
+size_t kept_capacity(const struct kernel *k)
 {
 	struct rlimit limit;
 	size_t max = KEPT_MAX;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < KEPT_MAX)
 		max = limit.rlim_cur < 32 ? 16 : limit.rlim_cur / 2;
-	return max / share ? max / share : 1;
+	return max / k->share ? max / k->share : 1;
 }
 
 int kept_init(struct kernel *k)
 {
 	k->kept.drop = drop_kept;
 	pthread_mutex_init(&k->kept_lock, NULL);
-	return lru_init(&k->kept, capacity(k->share));
+	return lru_init(&k->kept, kept_capacity(k));
 }
 
 void kept_free(struct kernel *k)

@@ -87,6 +87,20 @@ static int stat_entry(struct kernel *k, uint64_t dir, const char *name, struct s
 	return 0;
 }
 
+/* Where a directory is does not change. */
+static int kernel_parent(struct tree *t, uint64_t dir, uint64_t *ret_parent)
+{
+	struct kernel *k = kernel_of(t);
+	cleanup_place struct place place = { 0 };
+	int r;
+
+	dir = node_number(k, dir);
+	r = dir == TREE_ROOT ? 0 : node_place(k, dir, &place);
+	if (r == 0)
+		*ret_parent = dir == TREE_ROOT ? TREE_ROOT : place.dir;
+	return r;
+}
+
 static int kernel_stat(struct tree *t, uint64_t node, const char *name, struct stat *ret_stat)
 {
 	struct kernel *k = kernel_of(t);
@@ -317,6 +331,7 @@ static void kernel_destroy(struct tree *t)
 
 	polling_free(k->polling); /* asks the watches */
 	watch_free(k->watch);
+	named_free(k);
 	kept_free(k);
 	nodes_free(k);
 	pthread_mutex_destroy(&k->opened_lock);
@@ -336,6 +351,8 @@ static const struct tree_ops kernel_ops = {
 	.rmdir = kernel_rmdir,
 	.open = kernel_file_open,
 	.locate = locate_process,
+	.read = named_read,
+	.parent = kernel_parent,
 	.forget = kernel_forget,
 	.look = kernel_look,
 	.destroy = kernel_destroy,
@@ -394,6 +411,8 @@ static int open_all(struct kernel *k, const char *path, const char *controller)
 	r = nodes_init(k);
 	if (r == 0)
 		r = kept_init(k);
+	if (r == 0)
+		r = named_init(k);
 	if (r == 0)
 		r = watch_new(k, &k->watch);
 	if (r == 0)

@@ -39,21 +39,21 @@ void tree_destroy(struct tree *t)
 		t->ops->destroy(t);
 }
 
-static int open_named(struct tree *t, uint64_t dir, const char *name, int flags,
-		      struct tree_file **ret_file)
-{
-	struct stat st;
-	int r = t->ops->stat(t, dir, name, &st);
-
-	if (r < 0)
-		return r;
-	return t->ops->open(t, &TREE_SELF, st.st_ino, flags, ret_file);
-}
-
 int tree_read(struct tree *t, uint64_t dir, const char *name, struct buf *out)
 {
+	struct stat st;
+	int r;
+
+	if (t->ops->read)
+		return t->ops->read(t, dir, name, out);
+	r = t->ops->stat(t, dir, name, &st);
+	return r < 0 ? r : tree_read_node(t, st.st_ino, out);
+}
+
+int tree_read_node(struct tree *t, uint64_t file_node, struct buf *out)
+{
 	struct tree_file *file;
-	int r = open_named(t, dir, name, O_RDONLY, &file);
+	int r = t->ops->open(t, &TREE_SELF, file_node, O_RDONLY, &file);
 
 	if (r < 0)
 		return r;
@@ -66,11 +66,14 @@ int tree_write(struct tree *t, uint64_t dir, const char *name, const char *text)
 {
 	cleanup_free char *copy = strdup(text);
 	struct tree_file *file;
+	struct stat st;
 	int r;
 
 	if (!copy)
 		return -ENOMEM;
-	r = open_named(t, dir, name, O_WRONLY, &file);
+	r = t->ops->stat(t, dir, name, &st);
+	if (r == 0)
+		r = t->ops->open(t, &TREE_SELF, st.st_ino, O_WRONLY, &file);
 	if (r < 0)
 		return r;
 	r = file->ops->write(file, &TREE_SELF, copy, strlen(copy));
@@ -81,8 +84,11 @@ int tree_write(struct tree *t, uint64_t dir, const char *name, const char *text)
 int tree_parent(struct tree *t, uint64_t node, uint64_t *ret_parent)
 {
 	struct stat st;
-	int r = t->ops->stat(t, node, "..", &st);
+	int r;
 
+	if (t->ops->parent)
+		return t->ops->parent(t, node, ret_parent);
+	r = t->ops->stat(t, node, "..", &st);
 	if (r < 0)
 		return r;
 	*ret_parent = st.st_ino;

@@ -98,6 +98,8 @@ static int read_at(struct lineage *l, size_t level, const char *name, struct buf
 	r = tree_read(l->tree, l->dirs[level], name, text);
 	if (r == -ENOENT)
 		l->missed = true;
+	else if (r == 0 && level == 0)
+		l->missed = false; /* it is there after all: the file was not */
 	return r;
 }
 

@@ -12,7 +12,7 @@ struct lineage {
 	struct tree *tree;
 	uint64_t *dirs; /* owned */
 	size_t n, cap;
-	bool missed; /* some file was not there: the container may be gone */
+	bool missed; /* some file was not there, and none of its own since: it may be gone */
 };
 
 int lineage_new(const struct source *src, uint64_t container, struct lineage *ret_lineage);

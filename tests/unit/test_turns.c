@@ -139,8 +139,9 @@ static uint64_t send_request(uint32_t opcode, pid_t pid, uint64_t node, struct b
 	static char message[1 << 17];
 	struct fuse_in_header *h = (struct fuse_in_header *)message;
 
+	unique += 2;
 	*h = (struct fuse_in_header){ .len = (uint32_t)(sizeof *h + args.len + data.len),
-				      .opcode = opcode, .unique = unique += 2, .nodeid = node,
+				      .opcode = opcode, .unique = unique, .nodeid = node,
 				      .pid = (uint32_t)pid };
 	memcpy(message + sizeof *h, args.data, args.len);
 	memcpy(message + sizeof *h + args.len, data.data, data.len);
