@@ -61,7 +61,8 @@ static int lineage_add(struct lineage *l, uint64_t dir)
 
 int lineage_new(const struct source *src, uint64_t container, struct lineage *ret_lineage)
 {
-	cleanup_lineage struct lineage l = { .tree = src->tree };
+	cleanup_lineage struct lineage l = { .tree = src->tree,
+					     .doubtful = container != TREE_ROOT };
 	uint64_t dir = container;
 
 	while (dir != TREE_ROOT) {
@@ -97,9 +98,9 @@ static int read_at(struct lineage *l, size_t level, const char *name, struct buf
 	buf_reset(text);
 	r = tree_read(l->tree, l->dirs[level], name, text);
 	if (r == -ENOENT)
-		l->missed = true;
+		l->doubtful = true;
 	else if (r == 0 && level == 0)
-		l->missed = false; /* it is there after all: the file was not */
+		l->doubtful = false; /* it is there after all: the file was not */
 	return r;
 }
 

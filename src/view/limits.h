@@ -12,7 +12,8 @@ struct lineage {
 	struct tree *tree;
 	uint64_t *dirs; /* owned */
 	size_t n, cap;
-	bool missed; /* some file was not there, and none of its own since: it may be gone */
+	/* No file of its own was read (since one was not there): it may be gone. */
+	bool doubtful;
 };
 
 int lineage_new(const struct source *src, uint64_t container, struct lineage *ret_lineage);

@@ -192,7 +192,7 @@ static int check_alive(const struct gather *g, int r)
 	struct tree *t = g->src->tree;
 	struct stat st;
 
-	if (r != -ENOENT && !(r == 0 && g->lineage.missed))
+	if (r != -ENOENT && !(r == 0 && g->lineage.doubtful))
 		return r;
 	if (t->ops->stat(t, g->container, NULL, &st) < 0)
 		return -ENODEV;
