@@ -72,8 +72,9 @@ int tree_write(struct tree *t, uint64_t dir, const char *name, const char *text)
 	if (!copy)
 		return -ENOMEM;
 	r = t->ops->stat(t, dir, name, &st);
-	if (r == 0)
-		r = t->ops->open(t, &TREE_SELF, st.st_ino, O_WRONLY, &file);
+	if (r < 0)
+		return r;
+	r = t->ops->open(t, &TREE_SELF, st.st_ino, O_WRONLY, &file);
 	if (r < 0)
 		return r;
 	r = file->ops->write(file, &TREE_SELF, copy, strlen(copy));
