@@ -8,12 +8,12 @@ import time
 from collections import Counter
 
 import agents
-from harness import error_name, keyed, outcome, read, wait_for, write
+from harness import SLOW, error_name, keyed, outcome, read, wait_for, write
 from kernel_backend import KernelCase
 
 MANY = 640  # cgroups in one, whose list is kept in ten pages
 LISTS = 1000  # that are tried: more pages than 32768 / 4 + 1024, that a container may have
-GROWTH = 96 << 20  # bytes of the daemon, at most, when one has all the pages that he may
+GROWTH = (96 << 20) * SLOW  # bytes of the daemon, at most, when one has all the pages he may
 TRIES = int(os.environ.get("CTLFS_FLOOD_FILES", "400"))
 DESCRIPTORS = 1200  # of the daemon: 600 open files, of which 150 are for anybody
 MOST = 150 + 600 // 4  # what a container of the second level can have
